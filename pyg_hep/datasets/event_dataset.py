@@ -1,0 +1,217 @@
+"""``EventDataset``: collider files as an ``InMemoryDataset`` of event graphs on memory-mapped columns."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import Data, InMemoryDataset
+
+from pyg_hep.datasets.conversion import convert
+from pyg_hep.datasets.fingerprint import Files, fingerprint, reading_part, source_files
+from pyg_hep.datasets.storage import ALL_NODE_COLUMNS, MANIFEST, EventStorage
+from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.readers import Card, load_card
+from pyg_hep.transforms.complete_graph import CompleteGraph
+
+_COMPLETE_GRAPH = CompleteGraph()
+
+
+class EventDataset(InMemoryDataset):
+    """Events (or jets) of collider files as PyG graphs.
+
+    The files are converted once; the result is kept under ``root/processed/<card>-<hash of everything that
+    shaped it>`` and opened, memory-mapped, from then on.
+
+    Args:
+        root: folder for the processed data.
+        card: dataset card: a path, a shipped name, a mapping or a :class:`~pyg_hep.readers.Card`.
+        files: a path, a list of paths (label = position in the list), or a mapping of process name to path or
+            paths (label = position of the process). None opens what ``root`` holds for this card.
+        split: None for all events, or a split of the card (``"train"``, ``"val"``, ``"test"``): events are
+            assigned by a hash of run, luminosity block and event number, so an event never changes its split.
+        transform: applied to every graph on access.
+        pre_transform: applied to every graph before it is stored; must keep the columns.
+        pre_filter: graphs for which it is false are not stored.
+        force_reload: convert again.
+        executor: a ``concurrent.futures.Executor`` for the conversion; None converts in this process.
+        on_error: ``"raise"``, or ``"skip"`` to leave out unreadable files (they are recorded).
+
+    Raises:
+        ConfigError: for an unusable card, split or option.
+        ReaderError: when files cannot be read or no event is left.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        card: str | Path | Mapping[str, Any] | Card,
+        files: Files | None = None,
+        split: str | None = None,
+        transform: Callable[[Data], Any] | None = _COMPLETE_GRAPH,
+        pre_transform: Callable[[Data], Any] | None = None,
+        pre_filter: Callable[[Data], Any] | None = None,
+        force_reload: bool = False,
+        executor: Executor | None = None,
+        on_error: str = "raise",
+    ):
+        if on_error not in ("raise", "skip"):
+            raise ConfigError(f"on_error={on_error!r} is not possible, {nearest(on_error, ('raise', 'skip'))}")
+        self.card = load_card(card)
+        if split is not None and split not in self.card.splits:
+            raise ConfigError(f"no split {split!r} in {self.card.source}: {nearest(split, self.card.splits)}")
+        processed = Path(root).expanduser() / "processed"
+        if files is None:
+            self._folder = _only_folder(processed, self.card)
+            self._sources = []
+        else:
+            self._sources = source_files(files)
+            self._folder = processed / fingerprint(self.card, self._sources, pre_transform, pre_filter)
+        self._executor, self._on_error = executor, on_error
+        super().__init__(str(root), transform, pre_transform, pre_filter, force_reload=force_reload)
+        self._executor = None  # an executor can't be pickled to a worker, and is not needed any more
+        self.storage = EventStorage(self._folder)
+        if split is not None:
+            self._indices = self._split_indices(split)
+
+    @property
+    def raw_file_names(self) -> list[str]:
+        """The input files lie where the user keeps them, never under ``root``."""
+        return []
+
+    @property
+    def processed_file_names(self) -> list[str]:
+        """The manifest is written last: where it is, the rest is complete."""
+        return [MANIFEST]
+
+    @property
+    def processed_dir(self) -> str:
+        """Folder of this data set's storage, named by its fingerprint."""
+        return str(self._folder)
+
+    def _process(self) -> None:
+        # PyG's own check compares file names only, and its marker files are pickles.
+        if self._sources and (self.force_reload or not (self._folder / MANIFEST).is_file()):
+            self.process()
+
+    def process(self) -> None:
+        """Convert the files; prints what was read, dropped and skipped when ``log`` is set."""
+        self.report = convert(
+            self._sources,
+            self.card,
+            self._folder,
+            executor=self._executor,
+            on_error=self._on_error,
+            pre_transform=self.pre_transform,
+            pre_filter=self.pre_filter,
+        )
+
+    def _split_indices(self, split: str) -> np.ndarray:
+        first = 0.0
+        for name, fraction in self.card.splits.items():
+            if name == split:
+                break
+            first += fraction
+        key = self.storage.split_key
+        indices = np.flatnonzero((key >= first) & (key < first + self.card.splits[split]))
+        if not len(indices):
+            raise ConfigError(f"the split {split!r} of {self.card.source} holds none of {len(key)} events")
+        return indices
+
+    @property
+    def process_names(self) -> list[str]:
+        """Processes in the order of their labels, where the label is the position of the file."""
+        return list(self.storage.manifest["processes"])
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return int(self.storage.manifest["num_classes"])
+
+    @property
+    def positions(self) -> Tensor:
+        """Rows of the storage that this (subset of the) data set holds, shape ``[len(self)]``."""
+        if self._indices is None:
+            return torch.arange(self.storage.num_events)
+        return torch.as_tensor(np.asarray(self._indices, dtype=np.int64))
+
+    def column(self, name: str) -> Tensor:
+        """A per-event column (``y``, ``weight``, ``event_number``, ...) of the events of this (sub)set.
+
+        Raises:
+            ConfigError: when there is no such column.
+        """
+        columns = self.storage.events
+        if name not in columns:
+            raise ConfigError(f"no event column {name!r} in {self._folder}: {nearest(name, columns)}")
+        return columns[name][self.positions]
+
+    def __getattr__(self, key: str) -> Any:
+        # dataset.y and friends, as PyG data sets have them, without a loop over events.
+        storage = self.__dict__.get("storage")
+        if storage is not None and key in storage.events:
+            return self.column(key)
+        if storage is not None and key in storage.nodes:
+            return storage.gather(self.positions)[0][key]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {key!r}")
+
+    def len(self) -> int:
+        """Events in the storage."""
+        return self.storage.num_events
+
+    def get(self, idx: int) -> Data:
+        """Graph of one row of the storage; its tensors are copies."""
+        storage = self.storage
+        start, stop = int(storage.offsets[idx]), int(storage.offsets[idx + 1])
+        data = Data()
+        for name, column in storage.nodes.items():
+            data[name] = column[start:stop].to(getattr(torch, ALL_NODE_COLUMNS[name].dtype), copy=True)
+        for name, column in storage.events.items():
+            data[name] = column[idx : idx + 1].clone()
+        data.num_nodes = stop - start
+        return data
+
+    def index_select(self, idx: Any) -> EventDataset:
+        """Subset by slice (of integers or fractions), list, tuple, array or tensor of positions or booleans."""
+        if isinstance(idx, slice):
+            size = len(self)
+            start, stop = (round(v * size) if isinstance(v, float) else v for v in (idx.start, idx.stop))
+            chosen = np.arange(size)[start : stop : idx.step]
+        elif isinstance(idx, (Tensor, np.ndarray, Sequence)) and not isinstance(idx, str):
+            chosen = np.asarray(idx).reshape(-1)
+            if chosen.dtype == bool:
+                if len(chosen) != len(self):
+                    raise IndexError(f"{len(chosen)} booleans for {len(self)} events")
+                chosen = np.flatnonzero(chosen)
+            elif not len(chosen):
+                chosen = chosen.astype(np.int64)
+            elif chosen.dtype.kind not in "iu":
+                raise IndexError(f"positions must be integers or booleans, found {chosen.dtype}")
+        else:
+            raise IndexError(f"a data set is indexed by positions, found {type(idx).__name__}")
+        result = copy.copy(self)
+        result._indices = self.positions.numpy()[chosen]
+        return result
+
+    def copy(self, idx: Any = None) -> EventDataset:
+        """The data set, or a subset; the stored columns never change, so they are shared."""
+        return self.index_select(slice(None) if idx is None else idx)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.card.name}, {len(self)})"
+
+
+def _only_folder(processed: Path, card: Card) -> Path:
+    wanted = reading_part(card.as_dict())
+    folders = [p for p in sorted(processed.glob(f"{card.name}-*")) if (p / MANIFEST).is_file()]
+    found = [p for p in folders if reading_part(EventStorage(p).manifest["card"]) == wanted]
+    if len(found) != 1:
+        what = "no processed data set" if not found else f"{len(found)} processed data sets"
+        raise ConfigError(f"{what} of the card {card.name!r} in {processed}: say which files with files=[...]")
+    return found[0]

@@ -1,0 +1,163 @@
+"""``EventLoader``: whole batches straight from the column storage, without a loop over events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Subset
+from torch_geometric.data import Batch, Data
+
+from pyg_hep.datasets import EventDataset
+from pyg_hep.errors import ConfigError
+from pyg_hep.transforms.complete_graph import CompleteGraph, complete_edges, edge_features
+
+
+class EventSampler:
+    """Order of the events in one epoch, for this process of a distributed job.
+
+    Every process gets the same number of events and no event twice: what does not divide is left out of the
+    epoch (shuffled, it is another one each time). Lightning calls :meth:`set_epoch`.
+    """
+
+    def __init__(self, size: int, shuffle: bool, seed: int):
+        self.size, self.shuffle, self.seed = size, shuffle, seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """The next order is that of ``epoch``."""
+        self.epoch = epoch
+
+    @staticmethod
+    def _place() -> tuple[int, int]:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            return torch.distributed.get_rank(), torch.distributed.get_world_size()
+        return 0, 1
+
+    def __len__(self) -> int:
+        return self.size // self._place()[1]
+
+    def order(self) -> Tensor:
+        """Positions of this epoch, shape ``[len(self)]``."""
+        rank, world = self._place()
+        if self.shuffle:
+            generator = torch.Generator().manual_seed((self.seed + 0x9E3779B9 * self.epoch) % 2**63)
+            everything = torch.randperm(self.size, generator=generator)
+        else:
+            everything = torch.arange(self.size)
+        return everything[: len(self) * world][rank::world]
+
+
+class EventLoader:
+    """Iterate over batches of an :class:`~pyg_hep.datasets.EventDataset`.
+
+    Each batch is a PyG ``Batch``: what PyG's ``DataLoader`` makes of the same events, value for value, made by
+    slicing whole columns. The data set's own ``transform`` is not applied.
+
+    Args:
+        dataset: the events (an ``EventDataset``, a subset of one, or a ``torch.utils.data.Subset`` of one).
+        batch_size: events in a batch.
+        shuffle: another order in every epoch.
+        edges: add ``edge_index`` and ``edge_attr`` of the complete graph. Without them the library's models know
+            that the graph is complete and take the faster path.
+        transform: applied to every batch.
+        device: where batches are put.
+        drop_last: leave out the last batch when it is smaller.
+        seed: of the order; None takes torch's own.
+
+    Raises:
+        ConfigError: for a data set that is none of ours, or one with a transform that would be lost.
+    """
+
+    def __init__(
+        self,
+        dataset: EventDataset | Subset[Any],
+        batch_size: int,
+        shuffle: bool = False,
+        edges: bool = False,
+        transform: Callable[[Batch], Any] | None = None,
+        device: str | torch.device | None = None,
+        drop_last: bool = False,
+        seed: int | None = None,
+    ):
+        positions: Tensor | None = None
+        while isinstance(dataset, Subset):
+            chosen = torch.as_tensor(dataset.indices)
+            positions = chosen if positions is None else chosen[positions]
+            dataset = dataset.dataset  # type: ignore[assignment]
+        if not isinstance(dataset, EventDataset):
+            raise ConfigError(f"EventLoader reads an EventDataset, found {type(dataset).__name__}")
+        if dataset.transform is not None and not isinstance(dataset.transform, CompleteGraph):
+            raise ConfigError(
+                f"EventLoader does not apply the data set's transform {dataset.transform!r}: give it to the "
+                "loader (transform=...), which applies it to whole batches, or set dataset.transform = None"
+            )
+        if batch_size < 1:
+            raise ConfigError(f"batch_size must be positive, found {batch_size}")
+        self.dataset, self.batch_size, self.edges = dataset, batch_size, edges
+        self.transform, self.device, self.drop_last = transform, device, drop_last
+        rows = dataset.positions
+        self._rows = rows if positions is None else rows[positions]
+        seed = torch.initial_seed() % 2**63 if seed is None else seed
+        self.sampler = EventSampler(len(self._rows), shuffle, seed)
+        self._started: tuple[int, int] = (0, 0)
+        self._resume: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        events = len(self.sampler)
+        return events // self.batch_size if self.drop_last else -(-events // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch = self.sampler.epoch
+        rows = self._rows[self.sampler.order()]
+        first = 0
+        if self._resume is not None and self._resume[0] == epoch:
+            first = self._resume[1] if self._resume[1] < len(self) else 0
+        self._resume = None
+        # Without a set_epoch in between, the next pass still gets an order of its own.
+        self.sampler.set_epoch(epoch + 1)
+        for number in range(first, len(self)):
+            self._started = (epoch, number + 1)
+            yield self.collate(rows[number * self.batch_size : (number + 1) * self.batch_size])
+
+    def state_dict(self) -> dict[str, int]:
+        """Epoch and number of batches handed out in it: enough to go on with the next batch."""
+        return {"epoch": self._started[0], "batches": self._started[1], "seed": self.sampler.seed}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Continue where ``state`` was taken."""
+        self.sampler.seed = state["seed"]
+        self.sampler.set_epoch(state["epoch"])
+        self._resume = (state["epoch"], state["batches"])
+
+    def collate(self, rows: Tensor) -> Batch:
+        """The batch of some rows of the storage, in this order."""
+        nodes, events, counts = self.dataset.storage.gather(rows)
+        size = len(rows)
+        ptr = torch.zeros(size + 1, dtype=torch.int64)
+        torch.cumsum(counts, 0, out=ptr[1:])
+        columns: dict[str, Tensor] = {**nodes, **events}
+        slices = dict.fromkeys(nodes, ptr) | {name: torch.arange(size + 1) for name in events}
+        nothing = torch.zeros(size, dtype=torch.int64)
+        increments = dict.fromkeys(columns, nothing)
+        if self.edges:
+            edge_index, num_edges = complete_edges(counts)
+            edge_ptr = torch.zeros(size + 1, dtype=torch.int64)
+            torch.cumsum(num_edges, 0, out=edge_ptr[1:])
+            columns |= {"edge_index": edge_index, "edge_attr": edge_features(nodes["p4"], edge_index)}
+            slices |= {"edge_index": edge_ptr, "edge_attr": edge_ptr}
+            increments |= {"edge_index": ptr[:-1], "edge_attr": nothing}
+        columns["batch"] = torch.repeat_interleave(torch.arange(size), counts, output_size=len(nodes["kind"]))
+        columns["ptr"] = ptr
+        batch = Batch(_base_cls=Data)
+        store = batch._store
+        for name, values in columns.items():
+            store._mapping[name] = values if self.device is None else values.to(self.device, non_blocking=True)
+        # What PyG's collate leaves behind, so that to_data_list() and batch[i] work.
+        store._mapping["num_nodes"] = len(nodes["kind"])
+        store.__dict__["_num_nodes"] = counts.tolist()
+        batch.__dict__["_num_graphs"] = size
+        batch.__dict__["_slice_dict"], batch.__dict__["_inc_dict"] = slices, increments
+        return batch if self.transform is None else self.transform(batch)

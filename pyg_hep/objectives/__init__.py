@@ -1,0 +1,6 @@
+"""What a model is trained for: corruption, heads, loss and figures."""
+
+from pyg_hep.objectives.base import Objective
+from pyg_hep.objectives.classification import Classification
+
+__all__ = ["Classification", "Objective"]

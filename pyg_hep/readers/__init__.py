@@ -1,0 +1,78 @@
+"""Files to awkward records in the schema, chunk by chunk. Nothing here touches torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+
+from pyg_hep.errors import ReaderError
+from pyg_hep.readers.card import Card, load_card, shipped_cards
+from pyg_hep.readers.events import EventColumns, FileReader
+from pyg_hep.readers.report import ReadReport
+
+__all__ = [
+    "Card",
+    "EventColumns",
+    "FileReader",
+    "ReadReport",
+    "ReaderError",
+    "iterate_events",
+    "load_card",
+    "read_events",
+    "shipped_cards",
+]
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def iterate_events(
+    paths: Paths,
+    card: str | Path | Mapping[str, Any] | Card,
+    step_size: str | int = "100 MB",
+    report: ReadReport | None = None,
+) -> Iterator[ak.Array]:
+    """Read files through a card, one chunk at a time.
+
+    Args:
+        paths: one file or several; where the card names no label, the label is the position in this list.
+        card: a card's path, shipped name, content or :class:`Card`.
+        step_size: memory of what one chunk reads, or a number of entries.
+        report: counts are added to it.
+
+    Yields:
+        One record per selected event: ``objects`` (pt [GeV], eta, phi, mass [GeV], kind, charge, btag, level),
+        ``y``, ``weight``, ``entry``, and ``run_number``, ``luminosity_block``, ``event_number`` where there.
+
+    Raises:
+        ConfigError: when the card cannot be used.
+        ReaderError: when a file cannot be read; names file, entries and column.
+    """
+    card = load_card(card)
+    files = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    for position, path in enumerate(files):
+        with FileReader(path, card, label=position) as reader:
+            if report is not None:
+                report.add(reader.report)
+            for start, stop in reader.chunks(step_size):
+                events, counted = reader.read(start, stop)
+                if report is not None:
+                    report.add(counted)
+                yield events.to_awkward()
+
+
+def read_events(
+    paths: Paths, card: str | Path | Mapping[str, Any] | Card, report: ReadReport | None = None
+) -> ak.Array:
+    """All events of :func:`iterate_events` in one array.
+
+    Raises:
+        ReaderError: also when there is no event at all.
+    """
+    chunks = list(iterate_events(paths, card, report=report))
+    if not chunks:
+        raise ReaderError(f"no event in {paths}")
+    return ak.concatenate(chunks)

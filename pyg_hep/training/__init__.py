@@ -1,0 +1,22 @@
+"""One Lightning module, ``pretrain`` and ``finetune``, schedules, parameter groups, checkpoints, saved models."""
+
+from pyg_hep.training.event_model import EventModel
+from pyg_hep.training.fit import FitResult, finetune, fit, pretrain, summary
+from pyg_hep.training.optimisation import Optimisation
+from pyg_hep.training.predict import Predictions, predict
+from pyg_hep.training.pretrained import LoadReport
+from pyg_hep.training.settings import TrainingSettings
+
+__all__ = [
+    "EventModel",
+    "FitResult",
+    "LoadReport",
+    "Optimisation",
+    "Predictions",
+    "TrainingSettings",
+    "finetune",
+    "fit",
+    "predict",
+    "pretrain",
+    "summary",
+]

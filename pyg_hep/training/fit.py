@@ -1,0 +1,207 @@
+"""``pretrain`` and ``finetune``: the two thin entry points of all trainings, and the fit they share."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from pyg_hep.datasets import EventDataset
+from pyg_hep.errors import ConfigError
+from pyg_hep.loader import EventLoader
+from pyg_hep.objectives import Objective
+from pyg_hep.training.callbacks import BestWeights, History
+from pyg_hep.training.event_model import EventModel
+from pyg_hep.training.optimisation import Optimisation
+from pyg_hep.training.settings import TrainingSettings
+
+# Events on which feature means and scales are measured: enough for a per-mille precision.
+_STANDARDISE_ON = 20_000
+
+
+@dataclass
+class FitResult:
+    """A trained model (its best epoch), the figures of every epoch, and what the run took."""
+
+    model: EventModel
+    history: list[dict[str, float]]
+    best_epoch: int
+    seconds: float
+    folder: Path
+
+
+def summary(dataset: EventDataset) -> list[str]:
+    """One line per class: name, events, sum of weights, share of negative weights."""
+    y, weight = dataset.column("y"), dataset.column("weight").double()
+    names = dataset.process_names
+    lines = []
+    for label in y.unique().tolist():
+        mine = weight[y == label]
+        name = names[label] if dataset.card.label is None and label < len(names) else f"class {label}"
+        negative = float((mine < 0).double().mean())
+        text = f"{label:3d}  {name:24s} {len(mine):9d} events, sum of weights {float(mine.sum()):.6g}"
+        lines.append(text + (f", {negative:.1%} negative" if negative else ""))
+    return lines
+
+
+def pretrain(
+    model: EventModel,
+    train: EventDataset,
+    val: EventDataset | None = None,
+    *,
+    output: str | Path,
+    settings: TrainingSettings | None = None,
+) -> FitResult:
+    """Train a new model; its feature means and scales are measured on the training events first.
+
+    Args:
+        model: the model, trained in place.
+        train: training events.
+        val: validation events, for early stopping and the best epoch.
+        output: folder for checkpoints, logs, ``history.json`` and the trained model (``output/model``).
+        settings: length, size and place of the training.
+
+    Returns:
+        The model with the weights of its best epoch, and the history.
+
+    Raises:
+        ConfigError: when the events cannot be used for the objective.
+    """
+    settings = settings or TrainingSettings()
+    if settings.standardise:
+        positions = torch.linspace(0, len(train) - 1, min(len(train), _STANDARDISE_ON)).long()
+        loader = EventLoader(train.index_select(positions), batch_size=len(positions))
+        model.features = model.features.fitted(next(iter(loader)))
+    return fit(model, train, val, output=output, settings=settings)
+
+
+def finetune(
+    pretrained: EventModel | str | Path,
+    objective: Objective,
+    train: EventDataset,
+    val: EventDataset | None = None,
+    *,
+    output: str | Path,
+    settings: TrainingSettings | None = None,
+    optimisation: Optimisation | None = None,
+) -> FitResult:
+    """Train a pretrained backbone for a new objective with new heads.
+
+    Args:
+        pretrained: a trained model, or the folder it was saved to; it stays as it is.
+        objective: the new task.
+        train: training events.
+        val: validation events.
+        output: as for :func:`pretrain`.
+        settings: length, size and place of the training.
+        optimisation: the default is the published one: heads 1e-4, backbone 1e-5
+            (Ho et al., arXiv:2412.10665, section III D).
+
+    Raises:
+        ConfigError: when there is no such model, or the events cannot be used for the objective.
+    """
+    settings = settings or TrainingSettings()
+    optimisation = optimisation or Optimisation(backbone_learning_rate=1e-5)
+    lightning.seed_everything(settings.seed, workers=True, verbose=False)  # the new heads' initial values
+    if isinstance(pretrained, EventModel):
+        backbone = type(pretrained.backbone)(**pretrained.backbone.config())
+        backbone.load_state_dict(pretrained.backbone.state_dict())
+        metadata = pretrained.metadata
+        model = EventModel(backbone, objective, pretrained.features, optimisation, metadata)
+    else:
+        model = EventModel.from_pretrained(pretrained, objective, optimisation)
+    return fit(model, train, val, output=output, settings=settings)
+
+
+def fit(
+    model: EventModel,
+    train: EventDataset,
+    val: EventDataset | None,
+    *,
+    output: str | Path,
+    settings: TrainingSettings,
+) -> FitResult:
+    """Train a model as it is; see :func:`pretrain` for the arguments."""
+    output = Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    model.objective.prepare(train)
+    if settings.progress:
+        print("\n".join(["Training events:", *summary(train)]))
+        if val is not None:
+            print("\n".join(["Validation events:", *summary(val)]))
+    history, best = History(), BestWeights()
+    # BestWeights comes before the checkpoint that keeps its state.
+    callbacks: list[Callback] = [history, best]
+    if settings.patience is not None:
+        if val is None:
+            raise ConfigError("early stopping (patience) needs validation events")
+        callbacks.append(EarlyStopping("val_loss", patience=settings.patience, mode="min"))
+    if settings.progress:
+        callbacks.append(TQDMProgressBar(leave=False))
+    checkpoints = output / "checkpoints"
+    if settings.checkpoints:
+        callbacks.append(
+            ModelCheckpoint(
+                checkpoints,
+                filename="best",
+                monitor="val_loss" if val is not None else None,
+                save_last=True,
+                save_on_train_epoch_end=True,
+                enable_version_counter=False,
+            )
+        )
+    last = checkpoints / "last.ckpt"
+    _quiet()
+    trainer = lightning.Trainer(
+        max_epochs=settings.epochs,
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        strategy=settings.strategy,
+        precision=settings.precision,  # type: ignore[arg-type]
+        gradient_clip_val=settings.gradient_clip,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(output, name="tensorboard", version="") if settings.tensorboard else False,
+        enable_checkpointing=settings.checkpoints,
+        enable_progress_bar=settings.progress,
+        enable_model_summary=settings.progress,
+        num_sanity_val_steps=0,
+        log_every_n_steps=50,
+        inference_mode=False,
+    )
+    started = time.perf_counter()
+    trainer.fit(
+        model,
+        EventLoader(train, settings.batch_size, shuffle=True, seed=settings.seed),
+        EventLoader(val, 4 * settings.batch_size) if val is not None else None,
+        ckpt_path=str(last) if settings.resume and last.is_file() else None,
+        weights_only=True,
+    )
+    seconds = time.perf_counter() - started
+    if best.best is not None:
+        model.load_state_dict(best.best)
+    model.cpu().eval()
+    if trainer.is_global_zero:
+        model.save_pretrained(output / "model")
+        record = {"epochs": history.epochs, "best_epoch": best.epoch, "seconds": seconds}
+        (output / "history.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    return FitResult(model, history.epochs, best.epoch, seconds, output)
+
+
+def _quiet() -> None:
+    """Silence advice of the trainer that does not apply to loaders that are not torch's."""
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",
+        ".*number of training batches.*smaller than the logging.*",
+        ".*Checkpoint directory.*exists.*",
+        ".*`LeafSpec` is deprecated.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)

@@ -1,0 +1,43 @@
+"""Outputs of a trained model for a whole data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pyg_hep.datasets import EventDataset
+from pyg_hep.loader import EventLoader
+from pyg_hep.training.event_model import EventModel
+
+
+@dataclass
+class Predictions:
+    """Class probabilities [N, C], labels [N] and event weights [N], in the data set's order."""
+
+    probability: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+
+
+@torch.no_grad()
+def predict(
+    model: EventModel, dataset: EventDataset, batch_size: int = 4096, device: str | torch.device | None = None
+) -> Predictions:
+    """Class probabilities of a classifier.
+
+    Args:
+        model: trained with an objective whose outputs hold ``logits``.
+        dataset: the events.
+        batch_size: events at a time.
+        device: where to compute; None stays where the model is.
+    """
+    if device is not None:
+        model = model.to(device)
+    model.eval()
+    loader = EventLoader(dataset, batch_size, device=model.device)
+    logits = torch.cat([model(batch)["logits"].float().cpu() for batch in loader])
+    return Predictions(
+        logits.double().softmax(dim=-1).numpy(), dataset.column("y").numpy(), dataset.column("weight").numpy()
+    )

@@ -1,0 +1,146 @@
+"""``NodeFeatures``: the view of the stored columns that a model reads as ``x``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+from torch_geometric.data.datapipes import functional_transform
+from torch_geometric.transforms import BaseTransform
+
+from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.kinematics import to_cartesian
+from pyg_hep.schema import ObjectType
+
+Column = Callable[[Data], Tensor]
+
+
+def _cartesian(component: int) -> Column:
+    return lambda data: to_cartesian(data.p4)[..., component]
+
+
+def _stored(name: str) -> Column:
+    return lambda data: data[name].to(data.p4.dtype)
+
+
+def _is_kind(kind: ObjectType) -> Column:
+    return lambda data: (data.kind == int(kind)).to(data.p4.dtype)
+
+
+def _log(column: Column) -> Column:
+    # Masses and missing energies can be 0: below 1 MeV the logarithm stays where it is.
+    return lambda data: column(data).clamp(min=1e-3).log()
+
+
+def _energy_massless(data: Data) -> Tensor:
+    return data.p4[:, 0] * data.p4[:, 1].cosh()
+
+
+COLUMNS: dict[str, Column] = {
+    "pt": lambda data: data.p4[:, 0],
+    "eta": lambda data: data.p4[:, 1],
+    "phi": lambda data: data.p4[:, 2],
+    "mass": lambda data: data.p4[:, 3],
+    "px": _cartesian(0),
+    "py": _cartesian(1),
+    "pz": _cartesian(2),
+    "energy": _cartesian(3),
+    "energy_massless": _energy_massless,
+    "log_pt": _log(lambda data: data.p4[:, 0]),
+    "log_mass": _log(lambda data: data.p4[:, 3]),
+    "log_energy": _log(_cartesian(3)),
+    "sin_phi": lambda data: data.p4[:, 2].sin(),
+    "cos_phi": lambda data: data.p4[:, 2].cos(),
+    **{name: _stored(name) for name in ("charge", "btag", "btag_score", "kind", "level")},
+    **{f"is_{kind.name.lower()}": _is_kind(kind) for kind in ObjectType},
+}
+"""Feature name -> how it is made from the stored columns, shape ``[N]``; momenta and energies in GeV."""
+
+PRESETS: dict[str, tuple[str, ...]] = {
+    "ho": ("pt", "eta", "phi", "energy_massless", "btag", "charge", "kind"),
+}
+"""Published views: ``ho`` is Ho et al., arXiv:2412.10665, section III B (E = pt cosh eta, kind as an integer)."""
+
+
+@functional_transform("node_features")
+class NodeFeatures(BaseTransform):
+    r"""Make the feature matrix ``x`` from named columns (functional name: ``node_features``).
+
+    .. math:: x_{if} = (c_{if} - \text{mean}_f) / \text{scale}_f
+
+    Works on one ``Data`` and on a ``Batch`` alike.
+
+    Args:
+        columns: names from :data:`COLUMNS`, or the name of a published view (:data:`PRESETS`).
+        mean: subtracted from each column; 0 by default.
+        scale: each column is divided by it; 1 by default.
+
+    Raises:
+        ConfigError: for an unknown name, or constants of another length.
+    """
+
+    def __init__(
+        self,
+        columns: str | Sequence[str] = "ho",
+        mean: Sequence[float] | None = None,
+        scale: Sequence[float] | None = None,
+    ):
+        if isinstance(columns, str):
+            if columns not in PRESETS:
+                raise ConfigError(f"no published view {columns!r}: {nearest(columns, PRESETS)}")
+            columns = PRESETS[columns]
+        for name in columns:
+            if name not in COLUMNS:
+                raise ConfigError(f"no feature column {name!r}: {nearest(name, COLUMNS)}")
+        self.columns = tuple(columns)
+        self.mean = tuple(float(v) for v in mean) if mean is not None else (0.0,) * len(self.columns)
+        self.scale = tuple(float(v) for v in scale) if scale is not None else (1.0,) * len(self.columns)
+        if not len(self.columns) == len(self.mean) == len(self.scale):
+            raise ConfigError(
+                f"{len(self.columns)} columns need as many means and scales, "
+                f"found {len(self.mean)} and {len(self.scale)}"
+            )
+
+    @classmethod
+    def ho(cls) -> NodeFeatures:
+        """The view of Ho et al., arXiv:2412.10665, section III B, unscaled."""
+        return cls("ho")
+
+    @property
+    def num_features(self) -> int:
+        """Width of ``x``."""
+        return len(self.columns)
+
+    def config(self) -> dict[str, Any]:
+        """Arguments that make this view again, as plain JSON."""
+        return {"columns": list(self.columns), "mean": list(self.mean), "scale": list(self.scale)}
+
+    def raw(self, data: Data) -> Tensor:
+        """Unscaled feature matrix, shape ``[N, F]``."""
+        return torch.stack([COLUMNS[name](data) for name in self.columns], dim=-1)
+
+    def fitted(self, data: Data) -> NodeFeatures:
+        """The same view with mean and standard deviation of the nodes of ``data`` (a batch of training events).
+
+        Yes-or-no columns (``btag``, ``is_...``) and the signed or integer codes (``charge``, ``kind``,
+        ``level``) are small as they are and stay unscaled.
+        """
+        raw = self.raw(data).double()
+        plain = torch.tensor(
+            [n in ("btag", "charge", "kind", "level") or n.startswith("is_") for n in self.columns]
+        )
+        mean, scale = raw.mean(dim=0).cpu(), raw.std(dim=0).cpu().clamp(min=1e-6)
+        mean[plain], scale[plain] = 0.0, 1.0
+        return NodeFeatures(self.columns, mean.tolist(), scale.tolist())
+
+    def forward(self, data: Data) -> Data:
+        """Return ``data`` with ``x``."""
+        x = self.raw(data)
+        data.x = (x - x.new_tensor(self.mean)) / x.new_tensor(self.scale)
+        return data
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self.columns)})"
