@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from torch_geometric.data import Data
 from tqdm import tqdm
 
 from pyg_hep import __version__
 from pyg_hep.datasets.fingerprint import SourceFile
+from pyg_hep.datasets.preprocess import GraphFunction, preprocess
 from pyg_hep.datasets.storage import ALL_EVENT_COLUMNS, ALL_NODE_COLUMNS, StorageWriter
 from pyg_hep.errors import PygHepError, ReaderError
 from pyg_hep.readers import Card, EventColumns, FileReader, ReadReport
@@ -27,7 +25,6 @@ STEP_SIZE = "100 MB"
 _IN_FLIGHT = 8
 
 Chunk = tuple[EventColumns, ReadReport]
-PreProcess = Callable[[Data], Any] | None
 
 
 def read_chunk(source: SourceFile, card: Card, start: int, stop: int) -> Chunk:
@@ -81,42 +78,6 @@ def _storable(chunk: EventColumns, file_position: int, identity: bool) -> EventC
     return EventColumns(nodes, chunk.counts, events)
 
 
-def _preprocess(chunk: EventColumns, pre_transform: PreProcess, pre_filter: PreProcess) -> EventColumns:
-    """Apply PyG's per-event hooks; what they return must still be an event graph of the schema."""
-    node_names = [n for n in chunk.nodes if n in ALL_NODE_COLUMNS]
-    event_names = [n for n in chunk.events if n in ALL_EVENT_COLUMNS]
-    ends = np.cumsum(chunk.counts)
-    kept = []
-    for i, (start, stop) in enumerate(zip(ends - chunk.counts, ends, strict=True)):
-        columns = {
-            n: torch.as_tensor(chunk.nodes[n][start:stop]).to(getattr(torch, ALL_NODE_COLUMNS[n].dtype))
-            for n in node_names
-        }
-        columns |= {n: torch.as_tensor(chunk.events[n][i : i + 1]) for n in event_names if n != "split_key"}
-        data = Data(**columns, num_nodes=int(stop - start))
-        if pre_filter is not None and not pre_filter(data):
-            continue
-        if pre_transform is not None:
-            data = pre_transform(data)
-        extra = set(data.keys()) - set(columns) - {"num_nodes"}
-        if extra:
-            raise ReaderError(
-                f"pre_transform adds {', '.join(sorted(extra))}, which is not a stored column; "
-                "use it as transform instead"
-            )
-        kept.append((data, chunk.events["split_key"][i]))
-    empty = [0] * (not kept)
-    nodes = {n: np.concatenate([d[n].numpy() for d, _ in kept] or [chunk.nodes[n][:0]]) for n in node_names}
-    events = {
-        n: np.concatenate([d[n].numpy() for d, _ in kept] or [chunk.events[n][:0]])
-        for n in event_names
-        if n != "split_key"
-    }
-    events["split_key"] = np.array([key for _, key in kept], dtype=np.int64)
-    counts = np.array([d.p4.size(0) for d, _ in kept] or empty, dtype=np.int64)[: len(kept)]
-    return EventColumns(nodes, counts, events)
-
-
 def convert(
     files: list[SourceFile],
     card: Card,
@@ -124,8 +85,8 @@ def convert(
     *,
     executor: Executor | None = None,
     on_error: str = "raise",
-    pre_transform: PreProcess = None,
-    pre_filter: PreProcess = None,
+    pre_transform: GraphFunction = None,
+    pre_filter: GraphFunction = None,
     progress: bool = True,
 ) -> ReadReport:
     """Convert files into a storage at ``folder``, which appears when it is complete, or not at all.
@@ -164,7 +125,7 @@ def convert(
                 for chunk, chunk_report in _chunks(source, card, executor, ReadReport()):
                     stored = _storable(chunk, position, identity)
                     if hooks:
-                        stored = _preprocess(stored, pre_transform, pre_filter)
+                        stored = preprocess(stored, pre_transform, pre_filter)
                     y = stored.events["y"]
                     if len(y) and y.min() < 0:
                         raise ReaderError(f"{source.path}: label {y.min()} in branch {card.label!r} is negative")

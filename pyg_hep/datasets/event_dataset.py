@@ -17,7 +17,7 @@ from pyg_hep.datasets.conversion import convert
 from pyg_hep.datasets.fingerprint import Files, fingerprint, reading_part, source_files
 from pyg_hep.datasets.storage import ALL_NODE_COLUMNS, MANIFEST, EventStorage
 from pyg_hep.errors import ConfigError, nearest
-from pyg_hep.readers import Card, load_card
+from pyg_hep.readers import Card, ReadReport, load_card
 from pyg_hep.transforms.complete_graph import CompleteGraph
 
 _COMPLETE_GRAPH = CompleteGraph()
@@ -101,8 +101,8 @@ class EventDataset(InMemoryDataset):
             self.process()
 
     def process(self) -> None:
-        """Convert the files; prints what was read, dropped and skipped when ``log`` is set."""
-        self.report = convert(
+        """Convert the files; :attr:`report` says what was read, dropped and skipped."""
+        convert(
             self._sources,
             self.card,
             self._folder,
@@ -128,6 +128,11 @@ class EventDataset(InMemoryDataset):
     def process_names(self) -> list[str]:
         """Processes in the order of their labels, where the label is the position of the file."""
         return list(self.storage.manifest["processes"])
+
+    @property
+    def report(self) -> ReadReport:
+        """What the conversion read, dropped and skipped."""
+        return ReadReport.from_dict(self.storage.manifest["report"])
 
     @property
     def num_classes(self) -> int:

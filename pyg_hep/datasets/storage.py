@@ -25,8 +25,13 @@ ALL_NODE_COLUMNS = NODE_COLUMNS | OPTIONAL_NODE_COLUMNS
 ALL_EVENT_COLUMNS = (
     EVENT_COLUMNS
     | OPTIONAL_EVENT_COLUMNS
-    | {"split_key": Column((), "int64", "int64", "", "hash of the hard event; not part of a graph")}
+    | {
+        "split_key": Column((), "int64", "int64", "", "hash of the hard event"),
+        "entry": Column((), "int64", "int64", "", "position of the event in its file"),
+    }
 )
+NOT_IN_GRAPHS = ("split_key", "entry")
+"""Event columns that are stored beside the graphs."""
 MANIFEST = "manifest.json"
 
 
@@ -183,8 +188,13 @@ class EventStorage:
     @functools.cached_property
     def events(self) -> dict[str, Tensor]:
         """Columns with one row per event that belong into a graph."""
-        names = [n for n in self.manifest["event_columns"] if n != "split_key"]
+        names = [n for n in self.manifest["event_columns"] if n not in NOT_IN_GRAPHS]
         return {name: self._map(name, self.num_events) for name in names}
+
+    @functools.cached_property
+    def entry(self) -> Tensor:
+        """Position of every event in the file it was read from."""
+        return self._map("entry", self.num_events)
 
     @functools.cached_property
     def split_key(self) -> np.ndarray:

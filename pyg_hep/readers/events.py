@@ -72,6 +72,12 @@ class FileReader:
         """Whether the events carry run, luminosity block and event number."""
         return bool(self.plan.identity)
 
+    def identity(self) -> dict[str, np.ndarray]:
+        """Run, luminosity block and event number of every entry; empty where the file has none."""
+        branches = self.plan.identity
+        arrays = self.source.read(branches.values(), 0, self.source.num_entries) if branches else {}
+        return {column: ak.to_numpy(arrays[branch]) for column, branch in branches.items()}
+
     def chunks(self, step_size: str | int = "100 MB") -> list[tuple[int, int]]:
         """Ranges of entries that hold at most ``step_size`` of what is read."""
         total = self.source.num_entries

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -43,7 +45,19 @@ class ReadReport:
             for path in files:
                 self.note(message, path)
 
-    def as_dict(self) -> dict[str, object]:
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> ReadReport:
+        """The report that :meth:`as_dict` wrote."""
+        return cls(
+            entries=content["entries"],
+            invalid=Counter(content["invalid"]),
+            clipped_masses=content["clipped_masses"],
+            cutflow=Counter(content["cutflow"]),
+            selected=content["selected"],
+            notes=dict(content["notes"]),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
         """Plain JSON content, kept in a data set's manifest."""
         return {
             "entries": self.entries,

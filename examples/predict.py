@@ -1,0 +1,76 @@
+"""Write a trained model's scores back to ROOT files.
+
+    python examples/predict.py --model runs/finetune/task/finetuned-1000-1/model --data a.root --output runs/predict
+
+For every input file OUTPUT/<name>.root holds a tree of the same name with one entry per input entry, in the same
+order: run, luminosityBlock and event to join on, whether the card selects the event, and the probability of every
+class (NaN where the event is not selected). It can be used as a friend of the input tree.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import uproot
+
+from pyg_hep import command
+from pyg_hep.datasets import EventDataset
+from pyg_hep.errors import ConfigError
+from pyg_hep.readers import FileReader, load_card
+from pyg_hep.training import EventModel, predict
+
+BRANCHES = {"run_number": ("run", "u4"), "luminosity_block": ("luminosityBlock", "u4"), "event_number": ("event", "u8")}
+
+
+def main() -> None:
+    """Predict file by file."""
+    parser = command.Options(__doc__)
+    parser.add_argument("--model", required=True, help="folder of a trained model")
+    parser.add_argument("--data", nargs="+", required=True, help="ROOT files")
+    parser.add_argument("--card", type=str | None, default=None, help="default: the model's")
+    parser.add_argument("--output", default="runs/predict", help="folder for the scores")
+    parser.add_argument("--cache", default="runs/cache", help="folder for converted events")
+    parser.add_argument("--names", type=list[str] | None, default=None, help="class names; default: score_0, ...")
+    options = parser.parse_args()
+    model = EventModel.from_pretrained(options.model)
+    card = load_card(options.card or model.metadata.get("card") or "cms_nanoaod")
+    output = command.start_run(options.output, parser, options)
+    targets = [output / Path(path).name for path in options.data]
+    if len(set(targets)) < len(targets):
+        raise ConfigError("two input files have the same name: predict them into different output folders")
+    summary = {}
+    for path, target in zip(options.data, targets, strict=True):
+        if target.exists() and target.resolve() == Path(path).resolve():
+            raise ConfigError(f"{target} would overwrite the input file: choose another --output")
+        dataset = EventDataset(options.cache, card, path)
+        probability = predict(model, dataset).probability
+        names = options.names or [str(c) for c in range(probability.shape[1])]
+        if len(names) != probability.shape[1]:
+            raise ConfigError(f"{len(names)} names for {probability.shape[1]} classes")
+        with FileReader(path, card) as reader:
+            entries = reader.source.num_entries
+            identity = reader.identity()
+        rows = dataset.storage.entry.numpy()
+        selected = np.zeros(entries, dtype=bool)
+        selected[rows] = True
+        columns = {BRANCHES[c][0]: values.astype(BRANCHES[c][1]) for c, values in identity.items()}
+        columns["selected"] = selected
+        for name, values in zip(names, probability.T, strict=True):
+            column = np.full(entries, np.nan, dtype=np.float32)
+            column[rows] = values
+            columns[f"score_{name}"] = column
+        partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+        try:
+            with uproot.recreate(partial) as file:
+                file.mktree(card.tree, {k: v.dtype for k, v in columns.items()})
+                file[card.tree].extend(columns)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        summary[str(path)] = {"entries": entries, "selected": int(selected.sum()), "scores": str(target)}
+        print(f"{path}: {selected.sum()} of {entries} events selected, scores in {target}")
+    command.write_results(output, {"files": summary, "model": str(options.model)})
+
+
+if __name__ == "__main__":
+    command.run(main)

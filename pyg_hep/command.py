@@ -1,0 +1,138 @@
+"""What every script of ``examples/`` shares: options from the command line or YAML, errors as one sentence,
+and the record a run leaves in its output folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import json
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jsonargparse
+
+from pyg_hep.errors import ConfigError, PygHepError
+
+
+class Options(jsonargparse.ArgumentParser):
+    """Options of a script: flags, or the same names in a YAML file given with ``--config``.
+
+    An unknown option or key ends the script with one sentence that names the nearest valid one.
+    """
+
+    def __init__(self, description: str | None):
+        text = (description or "").strip()
+        super().__init__(description=text, formatter_class=jsonargparse.DefaultHelpFormatter, exit_on_error=True)
+        self.add_argument("--config", action="config", help="YAML file with any of these options")
+
+    def error(self, message: str, *details: Any, **more: Any) -> NoReturn:
+        """Print one sentence and exit with status 2."""
+        text = " ".join(str(message).split())
+        valid = [a.dest for a in self._actions if a.dest not in ("help", "config", "print_config")]
+        unknown = re.search(
+            r"(?:Unrecognized arguments:|unrecognized arguments:) (?:--)?([\w.-]+)"
+            r"|Key '?([\w.-]+)'? is not expected"
+            r"|No action for key \"?([\w.-]+)\"?"
+            r"|(?:Unexpected|unexpected|Unknown) keys?:? \[?'?\"?([\w.-]+)",
+            text,
+        )
+        if unknown:
+            name = next(g for g in unknown.groups() if g)
+            near = difflib.get_close_matches(name.lstrip("-").replace("-", "_"), valid, n=1, cutoff=0.0)
+            text = f"unknown option or key {name!r}, did you mean {near[0]!r}?"
+        print(f"error: {text} (--help lists all options)", file=sys.stderr)
+        sys.exit(2)
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Run a script: bad input ends it with one sentence and status 1, Ctrl-C with status 130."""
+    try:
+        main()
+    except PygHepError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted: what was finished is kept", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+    sys.exit(0)
+
+
+def git_hash() -> str:
+    """Commit of the checkout that the library runs from, with ``+`` when it has changes, or ``unknown``."""
+    here = Path(__file__).resolve().parent
+    try:
+        commit = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return commit.stdout.strip()
+
+
+def start_run(output: str | Path, parser: Options, options: jsonargparse.Namespace) -> Path:
+    """Make the output folder and write ``config.yaml`` (every option) and ``environment.json`` (versions).
+
+    Raises:
+        ConfigError: when the folder cannot be made.
+    """
+    folder = Path(output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make the output folder {folder}: {error.strerror}") from None
+    content = parser.dump(options, skip_none=False)
+    (folder / "config.yaml").write_text(content, encoding="utf-8")
+    packages = ("pyg_hep", "torch", "torch-geometric", "lightning", "uproot", "awkward", "numpy", "scikit-learn")
+    versions = {}
+    for package in packages:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    record = {
+        "git": git_hash(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "versions": versions,
+    }
+    (folder / "environment.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    return folder
+
+
+def write_results(folder: Path, results: dict[str, Any]) -> None:
+    """Write ``results.json``, complete or not at all."""
+    partial = folder / ".results.json.partial"
+    partial.write_text(json.dumps(results, indent=1, sort_keys=True), encoding="utf-8")
+    partial.replace(folder / "results.json")
+
+
+def parse_files(values: list[str]) -> dict[str, list[str]]:
+    """Files as typed, ``PATH`` (its own process) or ``NAME=PATH`` (several of one name are one process).
+
+    Raises:
+        ConfigError: when nothing is given.
+    """
+    processes: dict[str, list[str]] = {}
+    for position, value in enumerate(values):
+        name, equals, path = value.partition("=")
+        if not equals or "/" in name:
+            path, name = value, Path(value).stem
+            if name in processes:
+                name = f"{name}_{position}"
+        processes.setdefault(name, []).append(path)
+    if not processes:
+        raise ConfigError("no input file given")
+    return processes

@@ -1,0 +1,141 @@
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from pyg_hep.datasets import EventDataset, conversion
+from pyg_hep.datasets.conversion import hash_events
+from pyg_hep.datasets.storage import MANIFEST
+from pyg_hep.errors import ReaderError
+from pyg_hep.readers import FileReader
+from pyg_hep.testing.files import random_nanoaod, write_nanoaod
+
+
+@pytest.fixture
+def truncated(nanoaod, tmp_path):
+    path = tmp_path / "truncated.root"
+    path.write_bytes(nanoaod.read_bytes()[:20000])
+    return path
+
+
+def columns(dataset):
+    storage = dataset.storage
+    return {**storage.nodes, **storage.events, "offsets": storage.offsets}
+
+
+@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_executor_gives_the_same_data_set_as_this_process(nanoaod, other_nanoaod, tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(conversion, "STEP_SIZE", 60)
+    files = [nanoaod, other_nanoaod]
+    here = EventDataset(tmp_path / "here", "simulated_events", files)
+    with kind(2) as executor:
+        there = EventDataset(tmp_path / "there", "simulated_events", files, executor=executor)
+    for name, column in columns(here).items():
+        assert torch.equal(column, columns(there)[name]), name
+
+
+def test_unreadable_file_stops_the_conversion_and_leaves_nothing(nanoaod, truncated, tmp_path):
+    with pytest.raises(ReaderError, match=r"truncated\.root"):
+        EventDataset(tmp_path / "root", "simulated_events", [nanoaod, truncated])
+    assert not list((tmp_path / "root").rglob("*.npy"))
+
+
+def test_unreadable_file_is_skipped_and_recorded_where_asked(nanoaod, truncated, tmp_path):
+    files = {"a": [nanoaod, truncated]}
+    dataset = EventDataset(tmp_path / "root", "simulated_events", files, on_error="skip")
+    assert len(dataset) == 500
+    assert any("truncated.root" in note for note in dataset.report.notes)
+
+
+def test_file_that_fails_half_way_is_rolled_back(nanoaod, other_nanoaod, tmp_path, monkeypatch):
+    monkeypatch.setattr(conversion, "STEP_SIZE", 100)
+    read = FileReader.read
+
+    def failing(self, start, stop):
+        if self.path == str(nanoaod) and start >= 300:
+            raise ReaderError(f"{self.path}: entries {start} to {stop}: damaged")
+        return read(self, start, stop)
+
+    monkeypatch.setattr(FileReader, "read", failing)
+    files = {"a": [nanoaod, other_nanoaod]}
+    dataset = EventDataset(tmp_path / "root", "simulated_events", files, on_error="skip")
+    assert len(dataset) == 300
+    alone = EventDataset(tmp_path / "alone", "simulated_events", {"a": [other_nanoaod]})
+    for name, column in columns(alone).items():
+        assert torch.equal(column, columns(dataset)[name]), name
+
+
+def test_interrupt_leaves_the_older_data_set_untouched(nanoaod, tmp_path, monkeypatch):
+    dataset = EventDataset(tmp_path, "simulated_events", [nanoaod])
+    folder = dataset.processed_dir
+    before = {p: p.stat().st_mtime_ns for p in sorted(dataset.storage.folder.iterdir())}
+
+    def interrupted(self, start, stop):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FileReader, "read", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        EventDataset(tmp_path, "simulated_events", [nanoaod], force_reload=True)
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    assert [str(p) for p in (tmp_path / "processed").iterdir()] == [folder]
+
+
+def test_leftovers_of_a_killed_conversion_are_removed(nanoaod, tmp_path):
+    dataset = EventDataset(tmp_path, "simulated_events", [nanoaod])
+    name = dataset.storage.folder.name
+    # No process has this number: Linux counts to 2^22.
+    leftover = tmp_path / "processed" / f".{name}.partial-99999999"
+    leftover.mkdir()
+    alive = tmp_path / "processed" / f".{name}.partial-{os.getppid()}"
+    alive.mkdir()
+    EventDataset(tmp_path, "simulated_events", [nanoaod], force_reload=True)
+    assert not leftover.exists()
+    assert alive.exists()
+
+
+def test_selection_that_leaves_no_event_of_a_process_is_an_error_with_the_counts(nanoaod, tmp_path):
+    card = {
+        "name": "none",
+        "objects": {"jet": {"kind": "jet", "collection": "Jet"}},
+        "selection": ["n_jet >= 1", "n_jet > 1000"],
+    }
+    with pytest.raises(ReaderError, match=r"no event of random.*0 events after n_jet > 1000"):
+        EventDataset(tmp_path, card, [nanoaod])
+    assert not list(tmp_path.rglob(MANIFEST))
+
+
+def test_label_from_a_branch_and_negative_labels(tmp_path):
+    branches = random_nanoaod(90)
+    branches["label"] = (np.arange(90) % 3).astype(np.int32)
+    path = write_nanoaod(tmp_path / "labelled.root", branches)
+    card = {"name": "labelled", "label": "label", "objects": {"met": {"kind": "met", "collection": "MET"}}}
+    dataset = EventDataset(tmp_path / "root", card, path)
+    assert dataset.num_classes == 3
+    assert dataset.y.tolist() == [i % 3 for i in range(90)]
+    branches["label"][5] = -1
+    path = write_nanoaod(tmp_path / "negative.root", branches)
+    with pytest.raises(ReaderError, match=r"negative\.root: label -1 in branch 'label'"):
+        EventDataset(tmp_path / "root", card, path)
+
+
+def test_manifest_says_what_was_done(nanoaod, other_nanoaod, tmp_path):
+    dataset = EventDataset(tmp_path, "simulated_events", {"WH": nanoaod, "ZH": other_nanoaod})
+    manifest = json.loads((dataset.storage.folder / MANIFEST).read_text())
+    assert manifest["events_per_process"] == {"WH": 500, "ZH": 300}
+    assert manifest["sum_of_weights_per_process"] == {"WH": 500.0, "ZH": 300.0}
+    assert manifest["report"]["entries"] == 800
+
+
+def test_hash_of_event_numbers_is_uniform_and_depends_on_every_column():
+    size = 100_000
+    run, block, event = np.ones(size, np.int64), np.arange(size) // 1000, np.arange(size)
+    key = (hash_events(run, block, event).view(np.uint64) >> np.uint64(11)) / 2.0**53
+    counts = np.histogram(key, bins=20, range=(0, 1))[0]
+    # chi^2 with 19 degrees of freedom: below 60 at 5 sigma.
+    assert (((counts - size / 20) ** 2) / (size / 20)).sum() < 60
+    assert len(np.unique(hash_events(run, block, event))) == size
+    assert not np.any(hash_events(run, block, event) == hash_events(run + 1, block, event))
+    assert not np.any(hash_events(run, block, event) == hash_events(run, block + 1, event))

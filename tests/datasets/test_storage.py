@@ -1,0 +1,120 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from pyg_hep.datasets.storage import MANIFEST, EventStorage, StorageWriter
+from pyg_hep.errors import ReaderError
+
+NODES = ["p4", "kind", "charge", "btag", "level"]
+EVENTS = ["y", "weight", "split_key", "entry"]
+
+
+def chunk(counts, seed=0):
+    rng = np.random.default_rng(seed)
+    total = int(np.sum(counts))
+    nodes = {
+        "p4": rng.normal(size=(total, 4)),
+        "kind": rng.integers(0, 6, total),
+        "charge": rng.normal(size=total),
+        "btag": rng.integers(0, 2, total),
+        "level": np.zeros(total),
+    }
+    size = len(counts)
+    events = {"y": rng.integers(0, 3, size), "weight": rng.normal(size=size)}
+    events |= {"split_key": rng.integers(-(2**62), 2**62, size), "entry": np.arange(size)}
+    return nodes, np.asarray(counts), events
+
+
+@pytest.fixture
+def stored(tmp_path):
+    first, second = chunk([3, 1, 2]), chunk([5, 4], seed=1)
+    with StorageWriter(tmp_path / "store", NODES, EVENTS) as writer:
+        writer.append(*first)
+        writer.append(*second)
+        writer.finish({"processes": ["a"]})
+    return tmp_path / "store", first, second
+
+
+def test_chunks_are_appended_to_one_column(stored):
+    folder, first, second = stored
+    storage = EventStorage(folder)
+    assert storage.offsets.tolist() == [0, 3, 4, 6, 11, 15]
+    expected = np.concatenate([first[0]["p4"], second[0]["p4"]]).astype(np.float32)
+    assert np.array_equal(storage.nodes["p4"].numpy(), expected)
+    assert storage.events["y"].tolist() == [*first[2]["y"], *second[2]["y"]]
+    assert set(storage.events) == {"y", "weight"}
+    # Any tool reads the columns: they are plain npy files.
+    assert np.array_equal(np.load(folder / "p4.npy"), expected)
+
+
+def test_gather_takes_any_events_in_any_order(stored):
+    storage = EventStorage(stored[0])
+    nodes, events, counts = storage.gather(torch.tensor([3, 0, 3]))
+    rows = [*range(6, 11), *range(3), *range(6, 11)]
+    assert counts.tolist() == [5, 3, 5]
+    assert torch.equal(nodes["p4"], storage.nodes["p4"][rows])
+    assert nodes["kind"].dtype == torch.int64
+    assert torch.equal(events["y"], storage.events["y"][[3, 0, 3]])
+
+
+def test_rollback_forgets_what_was_appended_since(tmp_path):
+    with StorageWriter(tmp_path / "store", NODES, EVENTS) as writer:
+        writer.append(*chunk([3, 1, 2]))
+        mark = (writer.num_events, writer.num_nodes)
+        writer.append(*chunk([7, 7], seed=1))
+        writer.rollback(*mark)
+        writer.append(*chunk([2], seed=2))
+        writer.finish({})
+    storage = EventStorage(tmp_path / "store")
+    assert storage.offsets.tolist() == [0, 3, 4, 6, 8]
+    expected = np.concatenate([chunk([3, 1, 2])[0]["charge"], chunk([2], seed=2)[0]["charge"]])
+    assert np.array_equal(storage.nodes["charge"].numpy(), expected.astype(np.float32))
+
+
+def test_failed_writing_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt), StorageWriter(tmp_path / "store", NODES, EVENTS) as writer:
+        writer.append(*chunk([3, 1, 2]))
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pickle_holds_the_path_and_not_the_data(tmp_path):
+    with StorageWriter(tmp_path / "store", NODES, EVENTS) as writer:
+        writer.append(*chunk([10] * 1000))
+        writer.finish({})
+    storage = EventStorage(tmp_path / "store")
+    storage.gather(torch.arange(10))
+    content = pickle.dumps(storage)
+    assert len(content) < 2000
+    assert torch.equal(pickle.loads(content).nodes["p4"], storage.nodes["p4"])
+
+
+def test_changing_a_tensor_does_not_change_the_file(stored):
+    storage = EventStorage(stored[0])
+    before = storage.nodes["p4"].clone()
+    storage.nodes["p4"][0] = 99.0
+    assert torch.equal(EventStorage(stored[0]).nodes["p4"], before)
+
+
+def test_missing_damaged_or_short_column_is_an_error(stored):
+    folder = stored[0]
+    content = (folder / "charge.npy").read_bytes()
+    for broken in (content[:-8], b"no npy", None):
+        if broken is None:
+            (folder / "charge.npy").unlink()
+        else:
+            (folder / "charge.npy").write_bytes(broken)
+        with pytest.raises(ReaderError, match=r"charge\.npy.*force_reload"):
+            _ = EventStorage(folder).nodes
+    (folder / MANIFEST).write_text("{")
+    with pytest.raises(ReaderError, match="not a processed data set"):
+        EventStorage(folder)
+
+
+def test_objects_in_a_column_are_never_unpickled(stored):
+    folder = stored[0]
+    np.save(folder / "charge.npy", np.array([{"a": 1}] * 15, dtype=object), allow_pickle=True)
+    with pytest.raises(ReaderError, match=r"charge\.npy"):
+        _ = EventStorage(folder).nodes

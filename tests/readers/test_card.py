@@ -1,0 +1,101 @@
+import copy
+
+import pytest
+import yaml
+
+from pyg_hep.errors import ConfigError
+from pyg_hep.readers import Card, load_card, shipped_cards
+from pyg_hep.schema import ObjectType
+
+MINIMAL = {"name": "mine", "objects": {"jet": {"kind": "jet", "collection": "Jet", "cuts": ["pt > 20"]}}}
+
+
+def broken(path, value):
+    content = copy.deepcopy(MINIMAL)
+    *parents, last = path
+    place = content
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    return content
+
+
+def test_every_shipped_card_is_valid_and_named_like_its_file():
+    cards = shipped_cards()
+    assert {"simulated_events", "cms_nanoaod"} <= set(cards)
+    for name, path in cards.items():
+        assert load_card(path).name == name
+        assert load_card(name).name == name
+
+
+def test_ho_card_has_the_published_object_cuts():
+    # Ho et al., arXiv:2412.10665, section II.
+    objects = load_card("simulated_events").objects
+    cuts = {name: [e.text for cut in o.cuts for e in cut] for name, o in objects.items()}
+    assert cuts["photon"] == ["pt >= 20", "abs(eta) <= 2.37", "not 1.37 < abs(eta) < 1.52"]
+    assert cuts["electron"] == ["pt >= 10", "abs(eta) <= 2.47", "not 1.37 < abs(eta) < 1.52"]
+    assert cuts["muon"] == ["pt >= 10", "abs(eta) <= 2.7"]
+    assert cuts["jet"] == ["pt >= 25", "abs(eta) <= 2.5"]
+    assert objects["jet"].overlap.delta_r == 0.4
+    assert set(objects["jet"].overlap.objects) == {"photon", "electron", "muon"}
+
+
+def test_card_is_given_as_path_name_mapping_or_card(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(MINIMAL))
+    card = load_card(path)
+    assert isinstance(card, Card)
+    assert card.objects["jet"].kind is ObjectType.JET
+    assert load_card(card) is card
+    assert load_card(MINIMAL).as_dict() == card.as_dict()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("objekts",), {}, "key 'objekts': unknown key, did you mean 'objects'"),
+        (("objects", "jet", "cutz"), [], "key 'objects.jet.cutz': unknown key, did you mean 'cuts'"),
+        (("objects", "jet", "kind"), "jets", "key 'objects.jet.kind'.*did you mean 'jet'"),
+        (("objects", "jet", "cuts"), ["pt >"], "key 'objects.jet.cuts'.*'pt >'"),
+        (("objects", "jet", "cuts"), "pt > 3", "key 'objects.jet.cuts': expected a list"),
+        (("objects", "jet", "overlap"), {"objects": ["muon"]}, "no object 'muon'"),
+        (("objects", "jet", "overlap"), {"object": ["jet"]}, "did you mean 'objects'"),
+        (("objects", "jet", "at_most"), 0, "key 'objects.jet.at_most'"),
+        (("objects", "jet", "btag"), [{"column": "x"}], "key 'objects.jet.btag.above': is required"),
+        (("objects", "jet", "btag"), [{"column": "x", "above": "y"}], "expected a number"),
+        (("objects",), {}, "key 'objects'"),
+        (("objects",), [], "key 'objects'"),
+        (("reader",), "nanoAOD2", "did you mean 'nanoaod'"),
+        (("on_invalid",), "ignore", "key 'on_invalid'"),
+        (("weight",), {"negative": "drop"}, "key 'weight.negative'"),
+        (("weight",), {"branches": "w"}, "did you mean 'branch'"),
+        (("splits",), {"train": 0.9, "val": 0.3}, "key 'splits'.*at most 1"),
+        (("splits",), {"train": "all"}, "key 'splits.train': expected a number"),
+        (("selection",), ["n_jet >="], "key 'selection'"),
+        (("identity",), {"event": "event"}, "key 'identity.event'"),
+    ],
+)
+def test_error_names_file_key_and_nearest_valid_key(tmp_path, path, value, message):
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(broken(path, value)))
+    with pytest.raises(ConfigError, match=message) as error:
+        load_card(file)
+    assert str(file) in str(error.value)
+
+
+def test_missing_required_key_is_named():
+    with pytest.raises(ConfigError, match="key 'name': is required"):
+        load_card({"objects": MINIMAL["objects"]})
+
+
+def test_missing_card_names_the_nearest_shipped_one():
+    with pytest.raises(ConfigError, match="did you mean 'cms_nanoaod'"):
+        load_card("cms_nanoaods")
+
+
+@pytest.mark.parametrize("content", ["a: [", "- 1\n- 2", "", "!!python/object/apply:os.system ['true']"])
+def test_unreadable_yaml_is_one_sentence(tmp_path, content):
+    path = tmp_path / "bad.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=r"bad\.yaml"):
+        load_card(path)
