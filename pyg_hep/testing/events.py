@@ -28,8 +28,8 @@ def random_events(
         dtype: of the floating-point columns (a graph stores float32; tests of accuracy take float64).
 
     Returns:
-        A PyG ``Batch`` with the schema's columns (``p4``, ``kind``, ``charge``, ``btag``, ``level``, ``y``, ``weight``)
-        and ``batch`` and ``ptr``.
+        A PyG ``Batch`` with the schema's columns (``p4``, ``kind``, ``charge``, ``btag``, ``level``, ``y`` and
+        ``weight``), ``batch`` and ``ptr``.
     """
     generator = torch.Generator().manual_seed(seed)
     if counts is None:

@@ -34,7 +34,7 @@ class MeanOfObjects(nn.Module):
         if self.broken == "order":
             nodes = nodes * torch.arange(len(nodes), dtype=nodes.dtype).unsqueeze(-1)
         if self.broken == "leak":
-            nodes = nodes + batch.x.sum().tanh()
+            nodes = nodes + batch.x.sum().sin()
         if self.broken == "path" and batch.edge_index is None:
             nodes = nodes * (1 + 1e-6)
         event = torch.repeat_interleave(torch.arange(len(counts)), counts)
