@@ -28,7 +28,7 @@ class Options(jsonargparse.ArgumentParser):
 
     def __init__(self, description: str | None):
         text = (description or "").strip()
-        super().__init__(description=text, formatter_class=jsonargparse.DefaultHelpFormatter, exit_on_error=True)
+        super().__init__(description=text, formatter_class=jsonargparse.DefaultHelpFormatter, allow_abbrev=False)
         self.add_argument("--config", action="config", help="YAML file with any of these options")
 
     def error(self, message: str, *details: Any, **more: Any) -> NoReturn:
@@ -36,15 +36,15 @@ class Options(jsonargparse.ArgumentParser):
         text = " ".join(str(message).split())
         valid = [a.dest for a in self._actions if a.dest not in ("help", "config", "print_config")]
         unknown = re.search(
-            r"(?:Unrecognized arguments:|unrecognized arguments:) (?:--)?([\w.-]+)"
-            r"|Key '?([\w.-]+)'? is not expected"
-            r"|No action for key \"?([\w.-]+)\"?"
-            r"|(?:Unexpected|unexpected|Unknown) keys?:? \[?'?\"?([\w.-]+)",
+            r"[Uu]nrecognized arguments: (?:--)?(?P<a>[\w.-]+)"
+            r"|Option '(?P<b>[\w.-]+)' is not accepted"
+            r"|Group '(?P<group>[\w.-]+)' does not accept option '(?P<c>[\w.-]+)'",
             text,
         )
         if unknown:
-            name = next(g for g in unknown.groups() if g)
-            near = difflib.get_close_matches(name.lstrip("-").replace("-", "_"), valid, n=1, cutoff=0.0)
+            found = unknown.groupdict()
+            name = found["a"] or found["b"] or f"{found['group']}.{found['c']}"
+            near = difflib.get_close_matches(name.replace("-", "_"), valid, n=1, cutoff=0.0)
             text = f"unknown option or key {name!r}, did you mean {near[0]!r}?"
         print(f"error: {text} (--help lists all options)", file=sys.stderr)
         sys.exit(2)

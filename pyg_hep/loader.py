@@ -102,6 +102,8 @@ class EventLoader:
         self._rows = rows if positions is None else rows[positions]
         seed = torch.initial_seed() % 2**63 if seed is None else seed
         self.sampler = EventSampler(len(self._rows), shuffle, seed)
+        # Lightning looks at a loader's batch_sampler, after its sampler.
+        self.batch_sampler = None
         self._started: tuple[int, int] = (0, 0)
         self._resume: tuple[int, int] | None = None
 
@@ -138,10 +140,10 @@ class EventLoader:
         size = len(rows)
         ptr = torch.zeros(size + 1, dtype=torch.int64)
         torch.cumsum(counts, 0, out=ptr[1:])
-        columns: dict[str, Tensor] = {**nodes, **events}
+        columns: dict[str, Any] = {**nodes, **events, "num_nodes": len(nodes["kind"])}
         slices = dict.fromkeys(nodes, ptr) | {name: torch.arange(size + 1) for name in events}
         nothing = torch.zeros(size, dtype=torch.int64)
-        increments = dict.fromkeys(columns, nothing)
+        increments = dict.fromkeys(slices, nothing)
         if self.edges:
             edge_index, num_edges = complete_edges(counts)
             edge_ptr = torch.zeros(size + 1, dtype=torch.int64)
@@ -154,9 +156,10 @@ class EventLoader:
         batch = Batch(_base_cls=Data)
         store = batch._store
         for name, values in columns.items():
-            store._mapping[name] = values if self.device is None else values.to(self.device, non_blocking=True)
+            if self.device is not None and isinstance(values, Tensor):
+                values = values.to(self.device, non_blocking=True)
+            store._mapping[name] = values
         # What PyG's collate leaves behind, so that to_data_list() and batch[i] work.
-        store._mapping["num_nodes"] = len(nodes["kind"])
         store.__dict__["_num_nodes"] = counts.tolist()
         batch.__dict__["_num_graphs"] = size
         batch.__dict__["_slice_dict"], batch.__dict__["_inc_dict"] = slices, increments

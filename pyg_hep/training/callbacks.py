@@ -14,10 +14,14 @@ class History(Callback):
     """Keeps the logged figures of every epoch, and events per second of the training steps.
 
     The state travels with checkpoints, so that a resumed run has the whole history.
+
+    Args:
+        print_epochs: print one line per epoch.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, print_epochs: bool = False) -> None:
         self.epochs: list[dict[str, float]] = []
+        self.print_epochs = print_epochs
         self._started = 0.0
         self._events = 0
 
@@ -47,6 +51,9 @@ class History(Callback):
         """Keep the figures of the epoch."""
         figures = {k: float(v) for k, v in trainer.callback_metrics.items()}
         self.epochs.append({"epoch": float(trainer.current_epoch), **figures})
+        if self.print_epochs and trainer.is_global_zero:
+            text = ", ".join(f"{k} {v:.4g}" for k, v in figures.items())
+            print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {text}", flush=True)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import time
 import warnings
 from dataclasses import dataclass
@@ -137,27 +138,26 @@ def fit(
         print("\n".join(["Training events:", *summary(train)]))
         if val is not None:
             print("\n".join(["Validation events:", *summary(val)]))
-    history, best = History(), BestWeights()
+        count = sum(p.numel() for p in model.parameters())
+        print(f"{type(model.backbone).__name__} with {type(model.objective).__name__}: {count:,} parameters")
+    # A bar is for a terminal; a log file gets one line per epoch.
+    terminal = sys.stderr.isatty()
+    history, best = History(print_epochs=settings.progress and not terminal), BestWeights()
     # BestWeights comes before the checkpoint that keeps its state.
     callbacks: list[Callback] = [history, best]
     if settings.patience is not None:
         if val is None:
             raise ConfigError("early stopping (patience) needs validation events")
         callbacks.append(EarlyStopping("val_loss", patience=settings.patience, mode="min"))
-    if settings.progress:
+    if settings.progress and terminal:
         callbacks.append(TQDMProgressBar(leave=False))
     checkpoints = output / "checkpoints"
     if settings.checkpoints:
-        callbacks.append(
-            ModelCheckpoint(
-                checkpoints,
-                filename="best",
-                monitor="val_loss" if val is not None else None,
-                save_last=True,
-                save_on_train_epoch_end=True,
-                enable_version_counter=False,
-            )
-        )
+        # Two, because save_last alone follows the monitored figure: it skips epochs that were not better.
+        common = {"save_on_train_epoch_end": True, "enable_version_counter": False}
+        if val is not None:
+            callbacks.append(ModelCheckpoint(checkpoints, filename="best", monitor="val_loss", **common))  # type: ignore[arg-type]
+        callbacks.append(ModelCheckpoint(checkpoints, filename="last", **common))  # type: ignore[arg-type]
     last = checkpoints / "last.ckpt"
     _quiet()
     trainer = lightning.Trainer(
@@ -170,8 +170,8 @@ def fit(
         callbacks=callbacks,
         logger=TensorBoardLogger(output, name="tensorboard", version="") if settings.tensorboard else False,
         enable_checkpointing=settings.checkpoints,
-        enable_progress_bar=settings.progress,
-        enable_model_summary=settings.progress,
+        enable_progress_bar=settings.progress and terminal,
+        enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=50,
         inference_mode=False,
@@ -202,6 +202,6 @@ def _quiet() -> None:
         ".*does not have many workers.*",
         ".*number of training batches.*smaller than the logging.*",
         ".*Checkpoint directory.*exists.*",
-        ".*`LeafSpec` is deprecated.*",
+        ".*LeafSpec.*is deprecated.*",
     ):
         warnings.filterwarnings("ignore", message=message)

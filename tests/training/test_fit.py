@@ -1,0 +1,201 @@
+import dataclasses
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from pyg_hep.datasets import EventDataset
+from pyg_hep.errors import ConfigError
+from pyg_hep.nn import GraphNetwork
+from pyg_hep.objectives import Classification
+from pyg_hep.testing.files import random_nanoaod, write_nanoaod
+from pyg_hep.training import EventModel, Optimisation, TrainingSettings, finetune, predict, pretrain, summary
+
+SETTINGS = TrainingSettings(epochs=3, batch_size=64, accelerator="cpu", progress=False, seed=3)
+FAST = Optimisation(learning_rate=1e-3)
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory):
+    """Two classes that differ in missing momentum: a network that learns anything tells them apart."""
+    folder = tmp_path_factory.mktemp("splits")
+    files = []
+    for i, factor in enumerate((1.0, 20.0)):
+        branches = random_nanoaod(600, seed=i)
+        branches["MET_pt"] = branches["MET_pt"] * factor
+        files.append(write_nanoaod(folder / f"{i}.root", branches))
+    return [EventDataset(folder, "simulated_events", files, split=s) for s in ("train", "val", "test")]
+
+
+def make(seed=0, classes=2):
+    torch.manual_seed(seed)
+    return EventModel(GraphNetwork.ho(), Classification(classes), optimisation=FAST)
+
+
+@pytest.fixture(scope="module")
+def pretrained(splits, tmp_path_factory):
+    return pretrain(make(), *splits[:2], output=tmp_path_factory.mktemp("pretrained"), settings=SETTINGS)
+
+
+def test_training_lowers_the_loss_and_beats_guessing(splits, pretrained):
+    losses = [h["train_loss"] for h in pretrained.history]
+    assert losses[-1] < losses[0]
+    tested = predict(pretrained.model, splits[2])
+    # 180 test events: guessing gives 0.5 +- 0.04.
+    assert (tested.probability.argmax(axis=1) == tested.y).mean() > 0.62
+    assert tested.probability.sum(axis=1) == pytest.approx(1.0)
+
+
+def test_output_folder_holds_model_checkpoints_history_and_logs(pretrained):
+    folder = pretrained.folder
+    assert {"best.ckpt", "last.ckpt"} == {p.name for p in (folder / "checkpoints").iterdir()}
+    history = json.loads((folder / "history.json").read_text())
+    assert len(history["epochs"]) == 3
+    assert {"train_loss", "val_loss", "val_accuracy", "val_auc", "events_per_s"} <= set(history["epochs"][0])
+    assert list((folder / "tensorboard").glob("events.*"))
+    assert (folder / "model" / "model.safetensors").is_file()
+
+
+def test_result_has_the_weights_of_the_best_epoch(splits, pretrained):
+    losses = [h["val_loss"] for h in pretrained.history]
+    assert pretrained.best_epoch == losses.index(min(losses))
+    saved = EventModel.from_pretrained(pretrained.folder / "model")
+    for a, b in zip(saved.state_dict().values(), pretrained.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_features_are_standardised_on_the_training_events(splits, pretrained):
+    features = pretrained.model.features
+    p4 = splits[0].p4
+    assert features.mean[0] == pytest.approx(float(p4[:, 0].double().mean()), rel=1e-5)
+    assert features.scale[0] == pytest.approx(float(p4[:, 0].double().std()), rel=1e-5)
+
+
+def test_resumed_run_is_the_uninterrupted_run(splits, tmp_path):
+    whole = pretrain(make(), *splits[:2], output=tmp_path / "whole", settings=SETTINGS)
+    part = dataclasses.replace(SETTINGS, epochs=1)
+    pretrain(make(), *splits[:2], output=tmp_path / "part", settings=part)
+    resumed = pretrain(
+        make(seed=9), *splits[:2], output=tmp_path / "part", settings=dataclasses.replace(SETTINGS, resume=True)
+    )
+    assert [h["val_loss"] for h in resumed.history] == [h["val_loss"] for h in whole.history]
+    for a, b in zip(whole.model.state_dict().values(), resumed.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_same_seed_gives_the_same_network_and_another_seed_another(splits, tmp_path):
+    short = dataclasses.replace(SETTINGS, epochs=1, checkpoints=False, tensorboard=False)
+    one, two = (pretrain(make(), *splits[:2], output=tmp_path / str(i), settings=short) for i in range(2))
+    other = pretrain(make(), *splits[:2], output=tmp_path / "o", settings=dataclasses.replace(short, seed=4))
+    first = next(iter(one.model.state_dict()))
+    assert torch.equal(one.model.state_dict()[first], two.model.state_dict()[first])
+    assert not torch.equal(one.model.state_dict()[first], other.model.state_dict()[first])
+
+
+def test_early_stopping_ends_the_run(splits, tmp_path):
+    stubborn = dataclasses.replace(SETTINGS, epochs=50, patience=1)
+    model = make()
+    model.optimisation = Optimisation(learning_rate=0.3)  # so large that the loss soon rises
+    result = pretrain(model, *splits[:2], output=tmp_path, settings=stubborn)
+    assert len(result.history) < 50
+
+
+def test_early_stopping_without_validation_events_is_one_sentence(splits, tmp_path):
+    with pytest.raises(ConfigError, match="needs validation events"):
+        pretrain(make(), splits[0], output=tmp_path, settings=dataclasses.replace(SETTINGS, patience=2))
+
+
+def test_fine_tuning_starts_from_the_pretrained_backbone_and_leaves_it_alone(splits, pretrained, tmp_path):
+    before = {k: v.clone() for k, v in pretrained.model.state_dict().items()}
+    result = finetune(
+        pretrained.model, Classification(2), *splits[:2], output=tmp_path / "a", settings=SETTINGS, optimisation=FAST
+    )
+    for name, values in pretrained.model.state_dict().items():
+        assert torch.equal(values, before[name])
+    folder = finetune(
+        pretrained.folder / "model", Classification(2), *splits[:2], output=tmp_path / "b", settings=SETTINGS,
+        optimisation=FAST,
+    )
+    for a, b in zip(result.model.state_dict().values(), folder.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_frozen_backbone_does_not_move(splits, pretrained, tmp_path):
+    optimisation = Optimisation(frozen=("backbone",))
+    result = finetune(
+        pretrained.model, Classification(2), *splits[:2], output=tmp_path, settings=SETTINGS, optimisation=optimisation
+    )
+    for name, values in pretrained.model.backbone.state_dict().items():
+        assert torch.equal(values, result.model.backbone.state_dict()[name])
+
+
+def test_labels_out_of_range_stop_before_training(splits, tmp_path):
+    three = Classification(3)
+    with pytest.raises(ConfigError, match="no event of class 2"):
+        pretrain(EventModel(GraphNetwork.ho(), three), splits[0], output=tmp_path, settings=SETTINGS)
+
+
+def test_summary_names_classes_weights_and_negative_shares(tmp_path):
+    branches = random_nanoaod(100, seed=1)
+    branches["genWeight"][:25] = -2
+    files = {"signal": write_nanoaod(tmp_path / "s.root", branches), "rest": write_nanoaod(tmp_path / "r.root", 50)}
+    lines = summary(EventDataset(tmp_path, "simulated_events", files))
+    assert "signal" in lines[0]
+    assert "100 events, sum of weights 25, 25.0% negative" in lines[0]
+    assert "50 events, sum of weights 50" in lines[1]
+    assert "negative" not in lines[1]
+
+
+def test_backbone_without_a_preset_needs_features():
+    backbone = nn.Linear(3, 3)
+    backbone.out_channels = 3
+    with pytest.raises(ConfigError, match="which features Linear reads"):
+        EventModel(backbone, Classification(2))
+
+
+def test_edges_given_with_the_batch_give_the_same_outputs(splits, pretrained):
+    from pyg_hep.loader import EventLoader
+
+    model = pretrained.model.eval()
+    bare = next(iter(EventLoader(splits[2], 40)))
+    edges = next(iter(EventLoader(splits[2], 40, edges=True)))
+    assert torch.allclose(model(bare)["logits"], model(edges)["logits"], rtol=1e-4, atol=1e-5)
+
+
+def test_settings_are_checked():
+    for options in ({"epochs": 0}, {"batch_size": 0}, {"patience": 0}):
+        with pytest.raises(ConfigError):
+            TrainingSettings(**options)
+
+
+def test_checkpoints_load_without_unpickling(pretrained):
+    content = torch.load(pretrained.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert content["epoch"] == 2
+
+
+def test_two_processes_train_together(splits, tmp_path):
+    """DDP on two CPU processes: every process sees half of each epoch, and the history is written once."""
+    import subprocess
+    import sys
+
+    script = tmp_path / "ddp.py"
+    folder = splits[0].root
+    script.write_text(
+        "import torch\n"
+        "from pyg_hep.datasets import EventDataset\n"
+        "from pyg_hep.nn import GraphNetwork\n"
+        "from pyg_hep.objectives import Classification\n"
+        "from pyg_hep.training import EventModel, TrainingSettings, pretrain\n"
+        f"train, val = (EventDataset({folder!r}, 'simulated_events', split=s) for s in ('train', 'val'))\n"
+        "torch.manual_seed(0)\n"
+        "model = EventModel(GraphNetwork.ho(), Classification(2))\n"
+        "settings = TrainingSettings(epochs=1, batch_size=64, accelerator='cpu', devices=2, strategy='ddp',"
+        " progress=False)\n"
+        f"result = pretrain(model, train, val, output={str(tmp_path / 'out')!r}, settings=settings)\n"
+        "print('events per s', result.history[0]['events_per_s'])\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    history = json.loads((tmp_path / "out" / "history.json").read_text())
+    assert len(history["epochs"]) == 1
