@@ -172,7 +172,7 @@ def triangular_discriminator(p: ArrayLike, q: ArrayLike) -> float:
     Source: Topsoe, IEEE Trans. Inf. Theory 46 (2000) 1602; as figure of unfolding: Andreassen et al.,
     arXiv:1911.09107, table I.
     """
-    first, second = _array(p).astype(np.float64), _array(q).astype(np.float64)
+    first, second = as_array(p).astype(np.float64), as_array(q).astype(np.float64)
     if first.shape != second.shape:
         raise PygHepError(f"histograms of shapes {first.shape} and {second.shape} have no common binning")
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
@@ -228,7 +228,7 @@ def bootstrap(
     Source: Efron, Ann. Statist. 7 (1979) 1; the Poisson form: Chamandy et al., "Estimating uncertainty for massive
     data streams" (2012).
     """
-    columns = [_array(a) for a in arrays]
+    columns = [as_array(a) for a in arrays]
     lengths = {len(c) for c in columns}
     if len(lengths) != 1 or lengths == {0}:
         raise PygHepError(f"arrays of one length above 0 are needed to resample events, got {sorted(lengths)}")
@@ -251,8 +251,8 @@ def bootstrap(
     return value, spread if np.ndim(spread) else float(spread)
 
 
-def _array(values: ArrayLike) -> Array:
-    """A numpy array; tensors are taken off the graph and the device first."""
+def as_array(values: Any) -> Array:
+    """Return a numpy array; tensors are taken off the autograd graph and the device first."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
     return np.asarray(values)
@@ -260,10 +260,10 @@ def _array(values: ArrayLike) -> Array:
 
 def _checked(target: ArrayLike, values: ArrayLike, weight: ArrayLike | None) -> tuple[Array, Array, Array]:
     """Target ``[N]``, values ``[N]`` or ``[N, C]``, weight ``[N]`` (float64), checked against each other."""
-    y, v = _array(target), _array(values)
+    y, v = as_array(target), as_array(values)
     if v.ndim == 2 and v.shape[1] == 1:
         v = v[:, 0]
-    w = np.ones(len(y)) if weight is None else _array(weight).astype(np.float64)
+    w = np.ones(len(y)) if weight is None else as_array(weight).astype(np.float64)
     if y.ndim != 1 or v.ndim not in (1, 2) or w.ndim != 1 or not len(y) == len(v) == len(w):
         raise PygHepError(
             f"one row per event is needed: target has shape {y.shape}, values {v.shape}, weight {w.shape}"
