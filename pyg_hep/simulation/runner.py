@@ -1,0 +1,133 @@
+"""``simulate``: checks its arguments, hands chunks to the workers and their events to the file."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from pyg_hep.errors import ConfigError, PygHepError
+from pyg_hep.simulation.chunk import CHUNK_SIZE, Chunk, ChunkResult, make_chunk
+from pyg_hep.simulation.lhe import HardEvents, Slice
+from pyg_hep.simulation.output import EventWriter
+from pyg_hep.simulation.processes import PROCESSES, find_process
+from pyg_hep.simulation.workers import run_in_processes
+
+
+def simulate(
+    process: str,
+    events: int,
+    seed: int,
+    output: str | Path,
+    workers: int | None = None,
+    mpi: bool = False,
+    lhe: str | Path | Sequence[str | Path] | None = None,
+    progress: bool = True,
+) -> Path:
+    """Generate collisions, pass them through the parametrised detector and write a NanoAOD-like ROOT file.
+
+    The same arguments give the same arrays, whatever the number of workers. With one worker, or up to
+    1,000 events, all happens in this process. Failed events are replaced. A summary goes to standard error.
+
+    Args:
+        process: a key of :data:`pyg_hep.simulation.PROCESSES`.
+        events: number of events in the file.
+        seed: of all random numbers, 0 or larger.
+        output: the ROOT file; an existing one is replaced when the new one is complete.
+        workers: number of processes; None takes one per core.
+        mpi: whether to generate multiparton interactions (four to six times slower).
+        lhe: Les Houches event file or files with the hard process. Where they hold fewer than ``events`` events
+            they are showered again with other random numbers; such an event keeps its event number.
+            How several files are mixed: :class:`pyg_hep.simulation.lhe.HardEvents`.
+        progress: whether to show a bar and the summary on standard error.
+
+    Returns:
+        The path of the file: trees ``Events`` (names and types of NanoAOD) and ``Runs`` (number of events, sums
+        of weights, cross section in pb with its error, failed attempts). The cross section of an LHE process
+        whose decays are forced (H to two photons) is multiplied by the branching fraction.
+
+    Raises:
+        ConfigError: for an unknown process or an argument out of range.
+        ReaderError: for an LHE file that cannot be used.
+        PygHepError: if a package is missing or the generator fails.
+    """
+    output = Path(output)
+    how = find_process(process)
+    files = [lhe] if isinstance(lhe, str | Path) else list(lhe or [])
+    _check(process, events, seed, output, workers, bool(files))
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="pyg_hep-") as folder:
+        hard = HardEvents(files) if files else None
+        slices: list[Slice] | None = None
+        if hard is not None:
+            slices = hard.write_slices(Path(folder), events, CHUNK_SIZE)
+        chunks = _chunks(process, events, seed, mpi, slices)
+        results = []
+        with (
+            EventWriter(output) as writer,
+            tqdm(total=events, desc=process, unit=" events", disable=not progress, file=sys.stderr) as bar,
+        ):
+            for result in _run(chunks, workers or os.cpu_count() or 1, bar):
+                writer.write(result.columns)
+                results.append(
+                    (
+                        result.columns.scalars["event"].size,
+                        result.failed,
+                        result.cross_section,
+                        result.cross_section_error,
+                    )
+                )
+            size, failed, value, error = np.array(results).T
+            if hard is None:
+                cross_section = float(np.average(value, weights=size))
+                uncertainty = float(np.hypot.reduce(size * error) / size.sum())
+            else:
+                cross_section, uncertainty = (x * how.branching_fraction for x in hard.cross_section)
+            writer.finish(cross_section, uncertainty, int(failed.sum()))
+    if progress:
+        seconds = time.monotonic() - started
+        lost = int(failed.sum())
+        text = f"{process}: {events} events in {seconds:.1f} s, cross section {cross_section:.4g} +- "
+        text += f"{uncertainty:.2g} pb, {lost} failed ({lost / (events + lost):.2%})"
+        if hard is not None:
+            text += f", {hard.distinct} distinct hard events"
+        print(text, file=sys.stderr)
+    return output
+
+
+def _check(process: str, events: int, seed: int, output: Path, workers: int | None, has_lhe: bool) -> None:
+    for package in ("pythia8mc", "fastjet"):
+        if importlib.util.find_spec(package) is None:
+            raise PygHepError(f"simulation needs the package {package}: pip install pyg_hep[simulation]")
+    for name, value, least in (("events", events, 1), ("seed", seed, 0), ("workers", workers, 1)):
+        if value is not None and (not isinstance(value, int | np.integer) or value < least):
+            raise ConfigError(f"{name} must be an integer of at least {least}, not {value!r}")
+    if output.is_dir():
+        raise ConfigError(f"output must be a file, and {output} is a folder")
+    how = PROCESSES[process]
+    if not how.native and not has_lhe:
+        native = ", ".join(name for name, p in PROCESSES.items() if p.native)
+        raise ConfigError(
+            f"process {process!r} is not in Pythia 8: give LHE files with {how.lhe} "
+            f"(processes that need none: {native})"
+        )
+
+
+def _chunks(process: str, events: int, seed: int, mpi: bool, slices: list[Slice] | None) -> list[Chunk]:
+    return [
+        Chunk(process, int(seed), k, min(CHUNK_SIZE, events - first), mpi, slices[k] if slices else None)
+        for k, first in enumerate(range(0, events, CHUNK_SIZE))
+    ]
+
+
+def _run(chunks: list[Chunk], workers: int, bar: tqdm) -> Iterator[ChunkResult]:
+    if min(workers, len(chunks)) == 1:
+        return (make_chunk(chunk, bar.update) for chunk in chunks)
+    return run_in_processes(make_chunk, chunks, min(workers, len(chunks)), lambda chunk: bar.update(chunk.events))
