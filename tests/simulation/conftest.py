@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +10,16 @@ import numpy as np
 import pytest
 import uproot
 
-if any(importlib.util.find_spec(name) is None for name in ("pythia8mc", "fastjet")):
-    collect_ignore_glob = ["test_*.py"]
-
 from pyg_hep.simulation import simulate
 
 SHARED_LHE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "lhe"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _packages() -> None:
+    """Skip, naming the package, where the extra ``simulation`` is not installed."""
+    for package in ("pythia8mc", "fastjet"):
+        pytest.importorskip(package)
 
 
 def load(path: Path) -> ak.Array:
