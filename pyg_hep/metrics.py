@@ -203,9 +203,7 @@ def triangular_floor(bins: int, events_p: float, events_q: float) -> float:
     return 0.25 * (bins - 1) * (1.0 / events_p + 1.0 / events_q)
 
 
-def bootstrap(
-    figure: Callable[..., Any], *arrays: ArrayLike, replicas: int = 200, seed: int = 0
-) -> tuple[Any, Any]:
+def bootstrap(figure: Callable[..., Any], *arrays: ArrayLike, replicas: int = 200, seed: int = 0) -> tuple[Any, Any]:
     """Value of a figure and its statistical error, from resampled events.
 
     Every replica takes each event k times, k from a Poisson distribution of mean 1, with its weight and everything

@@ -41,9 +41,7 @@ def float32s(low: float, high: float) -> st.SearchStrategy[float]:
 
 phis = float32s(-PI, BELOW_PI)
 # Momenta of reconstructed objects: from a soft track to the LHC's highest jets, masses up to a heavy resonance.
-four_vectors = st.tuples(
-    float32s(0.125, 7000), float32s(-6, 6), phis, st.one_of(st.just(0.0), float32s(2**-10, 2000))
-)
+four_vectors = st.tuples(float32s(0.125, 7000), float32s(-6, 6), phis, st.one_of(st.just(0.0), float32s(2**-10, 2000)))
 
 
 def p4_of(values: object, dtype: torch.dtype = torch.float64) -> Tensor:

@@ -62,9 +62,7 @@ def test_an_event_and_its_negative_twin_leave_every_figure_alone():
     extra = np.concatenate([w[:100] + 1.0, w[100:], np.full(100, -1.0)])
     assert accuracy(twins[0], twins[1] > 0.5, extra) == pytest.approx(accuracy(y, score > 0.5, w), abs=1e-12)
     assert roc_auc(*twins, extra) == pytest.approx(roc_auc(y, score, w), abs=1e-12)
-    assert background_rejection(*twins, 0.5, extra) == pytest.approx(
-        background_rejection(y, score, 0.5, w), rel=1e-9
-    )
+    assert background_rejection(*twins, 0.5, extra) == pytest.approx(background_rejection(y, score, 0.5, w), rel=1e-9)
 
 
 def test_auc_of_shifted_normal_scores_has_its_closed_form():
@@ -150,8 +148,8 @@ def test_roc_curve_equals_scikit_learn():
 def test_resolution_of_normal_residuals_is_their_standard_deviation():
     rng = np.random.default_rng(10)
     truth = rng.uniform(50, 500, 200_000)
-    # Variance of (q84 - q16) / 2: (p (1 - p) - p^2) / (2 n f^2) = (0.96 sigma)^2 / n with p = 0.159, f = 0.242 / sigma;
-    # four times its root is 0.9 %.
+    # Variance of (q84 - q16) / 2 with p = 0.159 in each tail and density f = 0.242 / sigma there:
+    # (p (1 - p) - p^2) / (2 n f^2) = (0.96 sigma)^2 / n; four times its root is 0.9 %.
     assert resolution(truth, truth + rng.normal(3.0, 12.0, 200_000)) == pytest.approx(12.0, rel=0.009)
     assert resolution(truth, truth * rng.normal(1.0, 0.1, 200_000), relative=True) == pytest.approx(0.1, rel=0.009)
 
@@ -161,9 +159,7 @@ def test_resolution_ignores_tails_and_respects_weights():
     residual = np.concatenate([rng.normal(0, 1, 50_000), np.full(1000, 1e6)])
     assert resolution(np.zeros(51_000), residual) == pytest.approx(1.0, rel=0.05)  # 2 % of events far away
     w = np.concatenate([np.ones(50_000), np.zeros(1000)])
-    assert resolution(np.zeros(51_000), residual, w) == pytest.approx(
-        resolution(np.zeros(50_000), residual[:50_000])
-    )
+    assert resolution(np.zeros(51_000), residual, w) == pytest.approx(resolution(np.zeros(50_000), residual[:50_000]))
     doubled = resolution(np.zeros(100), residual[:100], np.full(100, 2.0))
     assert doubled == pytest.approx(resolution(np.zeros(100), residual[:100]))
 

@@ -2,6 +2,7 @@
 
 from pyg_hep.evaluation import plots
 from pyg_hep.evaluation.baseline import SummaryVariables, boosted_trees
+from pyg_hep.evaluation.learning_curves import learning_curve
 from pyg_hep.evaluation.plots import (
     compare_histograms,
     plot_confusion,
@@ -17,6 +18,7 @@ __all__ = [
     "boosted_trees",
     "classification_report",
     "compare_histograms",
+    "learning_curve",
     "paired_difference",
     "plot_confusion",
     "plot_gains",

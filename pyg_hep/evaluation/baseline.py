@@ -25,6 +25,9 @@ _MAX_TUNING_EVENTS = 20_000
 _SMALL = 5_000
 """Up to here settings are compared by three-fold cross-validation, above on one quarter held out."""
 
+_FEWEST_DEFINED = 20
+"""A variable defined for fewer events cannot be split on with leaves of 20, and makes scikit-learn fail at 0."""
+
 _PATIENCE = 20
 _MAX_ITERATIONS = 1_000
 
@@ -83,6 +86,7 @@ def boosted_trees(
         raise PygHepError(f"{int(np.isinf(x).sum())} entries of the features are infinite")
     if not np.isfinite(w).all() or not w.sum() > 0:
         raise PygHepError("the event weights of the trees must be finite and not all 0")
+    x, y, w = x[w > 0], y[w > 0], w[w > 0]
     labels, counts = np.unique(y, return_counts=True)
     if len(labels) < 2 or counts.min() < 8:
         found = ", ".join(f"{n} of class {label}" for label, n in zip(labels, counts, strict=True))
@@ -111,7 +115,9 @@ def _quantised(x: np.ndarray) -> np.ndarray:
     result = np.full(x.shape, np.nan)
     for k, column in enumerate(x.astype(np.float64).T):
         filled = ~np.isnan(column)
-        if filled.any():
+        if filled.sum() < _FEWEST_DEFINED:
+            result[:, k] = 0.0
+        else:
             values = column[filled]
             kept = np.unique(np.quantile(values, np.linspace(0.0, 1.0, 255), method="inverted_cdf"))
             result[filled, k] = kept[np.searchsorted(0.5 * (kept[1:] + kept[:-1]), values)]

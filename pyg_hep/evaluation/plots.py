@@ -135,9 +135,7 @@ def plot_losses(histories: Mapping[str, Sequence[Mapping[str, float]]], path: st
         axes = figure.subplots()
         for colour, (name, history) in _coloured(histories):
             for key, style, what in (("train_loss", "--", "training"), ("val_loss", "-", "validation")):
-                points = np.array([(e["epoch"] + 1, e[key]) for e in history if key in e], dtype=float).reshape(
-                    -1, 2
-                )
+                points = np.array([(e["epoch"] + 1, e[key]) for e in history if key in e], dtype=float).reshape(-1, 2)
                 if not len(points):
                     continue
                 axes.plot(*points.T, style, color=colour, label=f"{name}, {what}")
@@ -329,14 +327,14 @@ def _figure(path: str | Path, size: tuple[float, float] | None = None) -> Iterat
     with mpl.rc_context():
         style: dict[Any, Any] = {**mplhep.style.CMS, **_SETTINGS}
         mpl.rcParams.update(style)
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size, dpi=120, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
         path.parent.mkdir(parents=True, exist_ok=True)
         # An interrupt while drawing leaves an older plot as it was.
         unfinished = path.with_name(f".{path.name}.part")
         try:
-            figure.savefig(unfinished, dpi=120, format="png")
+            figure.savefig(unfinished, dpi="figure", format="png")
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
