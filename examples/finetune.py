@@ -15,8 +15,7 @@ import numpy as np
 from pyg_hep import command
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
-from pyg_hep.evaluation import learning_curve, plots
-from pyg_hep.evaluation.learning_curve import Task
+from pyg_hep.evaluation import Task, learning_curve, plots
 from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings

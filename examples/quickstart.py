@@ -18,8 +18,7 @@ import lightning
 
 from pyg_hep import command, simulation
 from pyg_hep.datasets import EventDataset
-from pyg_hep.evaluation import learning_curve, plots
-from pyg_hep.evaluation.learning_curve import Task
+from pyg_hep.evaluation import Task, learning_curve, plots
 from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain
@@ -118,7 +117,8 @@ def main() -> None:
     for name, figures in tasks.items():
         for method in ("scratch", "finetuned", "trees", "gain"):
             row = {k: 100 * v for k, v in figures[method].items()}
-            cells = [f"{row[k]:{'+' if method == 'gain' else ''}.2f} +- {row[k + '_error']:.2f}" for k in ("accuracy", "auc")]
+            sign = "+" if method == "gain" else ""
+            cells = [f"{row[k]:{sign}.2f} +- {row[k + '_error']:.2f}" for k in ("accuracy", "auc")]
             print(f"{name:10s} {method:10s} {cells[0]:>14s} {cells[1]:>14s}")
     print("errors: spread over seeds and test events; gain: paired on the same events")
     gains = {name: (f["gain"]["accuracy"], f["gain"]["accuracy_error"]) for name, f in tasks.items()}

@@ -54,9 +54,7 @@ def main() -> None:
     """Simulate every process named and print what was made."""
     args = parse()
     if args.lhe and len(args.process) > 1:
-        raise ConfigError(
-            f"--lhe goes with a single --process, not with {len(args.process)}: {' '.join(args.process)}"
-        )
+        raise ConfigError(f"--lhe goes with a single --process, not with {len(args.process)}: {' '.join(args.process)}")
     for name in args.process:
         started = time.monotonic()
         path = simulate(

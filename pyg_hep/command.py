@@ -1,6 +1,4 @@
-"""What every script of ``examples/`` shares: options from the command line or YAML, errors as one sentence,
-and the record a run leaves in its output folder.
-"""
+"""What every script of ``examples/`` shares: options, errors as one sentence, the record a run leaves behind."""
 
 from __future__ import annotations
 

@@ -161,9 +161,7 @@ def convert(
     return report
 
 
-def _survey(
-    files: list[SourceFile], card: Card, on_error: str, report: ReadReport
-) -> tuple[bool, list[SourceFile]]:
+def _survey(files: list[SourceFile], card: Card, on_error: str, report: ReadReport) -> tuple[bool, list[SourceFile]]:
     """Open every file once: do all carry event numbers, and which can be read at all?"""
     identity, readable = True, []
     for source in files:

@@ -50,9 +50,7 @@ def source_files(files: Files) -> list[SourceFile]:
             for position, (stem, path) in enumerate(zip(stems, paths, strict=True))
         }
     result = [
-        SourceFile(str(path), process, label)
-        for label, (process, paths) in enumerate(named.items())
-        for path in paths
+        SourceFile(str(path), process, label) for label, (process, paths) in enumerate(named.items()) for path in paths
     ]
     empty = [process for process, paths in named.items() if not paths]
     if not result or empty:

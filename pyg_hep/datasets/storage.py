@@ -96,9 +96,7 @@ class StorageWriter:
         """Nodes written."""
         return self._num_nodes
 
-    def append(
-        self, nodes: Mapping[str, np.ndarray], counts: np.ndarray, events: Mapping[str, np.ndarray]
-    ) -> None:
+    def append(self, nodes: Mapping[str, np.ndarray], counts: np.ndarray, events: Mapping[str, np.ndarray]) -> None:
         """Append events."""
         for name in self._node_columns:
             self._files[name].append(nodes[name])
@@ -217,7 +215,6 @@ class EventStorage:
         total = int(counts.sum())
         rows = torch.arange(total) + torch.repeat_interleave(first - start, counts, output_size=total)
         nodes = {
-            name: column[rows].to(getattr(torch, ALL_NODE_COLUMNS[name].dtype))
-            for name, column in self.nodes.items()
+            name: column[rows].to(getattr(torch, ALL_NODE_COLUMNS[name].dtype)) for name, column in self.nodes.items()
         }
         return nodes, {name: column[events] for name, column in self.events.items()}, counts

@@ -2,7 +2,7 @@
 
 from pyg_hep.evaluation import plots
 from pyg_hep.evaluation.baseline import SummaryVariables, boosted_trees
-from pyg_hep.evaluation.learning_curves import learning_curve
+from pyg_hep.evaluation.learning_curves import Task, learning_curve
 from pyg_hep.evaluation.plots import (
     compare_histograms,
     plot_confusion,
@@ -15,6 +15,7 @@ from pyg_hep.evaluation.report import classification_report, paired_difference
 
 __all__ = [
     "SummaryVariables",
+    "Task",
     "boosted_trees",
     "classification_report",
     "compare_histograms",

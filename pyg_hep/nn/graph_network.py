@@ -10,6 +10,7 @@ from torch_geometric.data import Data
 
 from pyg_hep.errors import ConfigError
 from pyg_hep.kinematics import delta_phi, hypot
+from pyg_hep.nn.backbone import Backbone
 from pyg_hep.nn.conv.graph_network import GraphNetworkBlock
 from pyg_hep.nn.incidence import CompleteGraphs
 from pyg_hep.nn.mlp import MLP
@@ -20,7 +21,7 @@ ANGULAR_CHANNELS = 3
 """Width of the edge features that are made from ``p4``: delta eta, delta phi, delta R."""
 
 
-class GraphNetwork(nn.Module):
+class GraphNetwork(Backbone):
     r"""Graph network on events as complete graphs.
 
     Nodes, edges and the number of nodes are embedded by an MLP each, updated ``num_steps`` times by a
@@ -46,9 +47,10 @@ class GraphNetwork(nn.Module):
         num_steps: rounds of message passing.
         shared_steps: whether all rounds use the same parameters.
         preset: name of the :class:`~pyg_hep.transforms.NodeFeatures` view that ``x`` is made by.
+        initialisation: of the MLPs, ``"he"`` or ``"torch"``, see :class:`~pyg_hep.nn.MLP`; the paper names none.
 
     Raises:
-        ConfigError: for a number below 1.
+        ConfigError: for a number below 1, or an unknown initialisation.
 
     Source: Ho et al., arXiv:2412.10665, section III B; Battaglia et al., arXiv:1806.01261.
     """
@@ -62,6 +64,7 @@ class GraphNetwork(nn.Module):
         num_steps: int = 4,
         shared_steps: bool = True,
         preset: str | None = None,
+        initialisation: str = "he",
     ):
         super().__init__()
         if num_steps < 1:
@@ -69,14 +72,15 @@ class GraphNetwork(nn.Module):
         self.in_channels, self.edge_channels = in_channels, edge_channels
         self.hidden_channels, self.out_channels = hidden_channels, hidden_channels
         self.num_layers_mlp, self.num_steps, self.shared_steps = num_layers_mlp, num_steps, shared_steps
-        self.preset = preset
-        self.node_encoder = MLP(in_channels, hidden_channels, num_layers_mlp)
-        self.edge_encoder = MLP(edge_channels, hidden_channels, num_layers_mlp)
-        self.global_encoder = MLP(1, hidden_channels, num_layers_mlp)
+        self.preset, self.initialisation = preset, initialisation
+        self.node_encoder = MLP(in_channels, hidden_channels, num_layers_mlp, initialisation)
+        self.edge_encoder = MLP(edge_channels, hidden_channels, num_layers_mlp, initialisation)
+        self.global_encoder = MLP(1, hidden_channels, num_layers_mlp, initialisation)
         self.blocks = nn.ModuleList(
-            GraphNetworkBlock(hidden_channels, num_layers_mlp) for _ in range(1 if shared_steps else num_steps)
+            GraphNetworkBlock(hidden_channels, num_layers_mlp, initialisation)
+            for _ in range(1 if shared_steps else num_steps)
         )
-        self.decoder = MLP(hidden_channels, hidden_channels, num_layers_mlp)
+        self.decoder = MLP(hidden_channels, hidden_channels, num_layers_mlp, initialisation)
 
     @classmethod
     def ho(cls, shared_steps: bool = True, **kwargs: Any) -> GraphNetwork:
@@ -95,7 +99,7 @@ class GraphNetwork(nn.Module):
     def config(self) -> dict[str, Any]:
         """Constructor arguments, as plain JSON: ``GraphNetwork(**model.config())`` has the same architecture."""
         names = ("in_channels", "edge_channels", "hidden_channels", "num_layers_mlp", "num_steps")
-        return {name: getattr(self, name) for name in (*names, "shared_steps", "preset")}
+        return {name: getattr(self, name) for name in (*names, "shared_steps", "preset", "initialisation")}
 
     def reset_parameters(self) -> None:
         """Draw all weights anew."""
@@ -188,9 +192,7 @@ class GraphNetwork(nn.Module):
             edge_attr = edge_features(p4, edge_index)
         if edge_attr.dim() != 2 or edge_attr.size(1) != self.edge_channels:
             shape = tuple(edge_attr.shape)
-            raise ConfigError(
-                f"GraphNetwork: edge features have shape {shape}, expected (edges, {self.edge_channels})"
-            )
+            raise ConfigError(f"GraphNetwork: edge features have shape {shape}, expected (edges, {self.edge_channels})")
         return edge_attr
 
     def __repr__(self) -> str:

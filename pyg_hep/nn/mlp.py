@@ -7,8 +7,10 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from pyg_hep.errors import ConfigError
+from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.nn.linear import linear
+
+INITIALISATIONS = ("he", "torch")
 
 
 class MLP(nn.Module):
@@ -20,15 +22,22 @@ class MLP(nn.Module):
         in_channels: width of the input.
         hidden_channels: width of every layer's output.
         num_layers: number of linear layers.
+        initialisation: ``"he"`` (He et al., arXiv:1502.01852: normal weights that keep the variance through
+            ReLU, zero biases) or ``"torch"`` (the default of ``torch.nn.Linear``). With torch's, four layers pass
+            on about a thousandth of the input's variance, biases fill the LayerNorm, and a deep stack of MLPs
+            stays for many epochs where every event looks the same.
 
     Raises:
-        ConfigError: for a width or a number of layers below 1.
+        ConfigError: for a width or a number of layers below 1, or an unknown initialisation.
 
     Source: Ho et al., arXiv:2412.10665, section III B.
     """
 
-    def __init__(self, in_channels: int, hidden_channels: int = 64, num_layers: int = 4):
+    def __init__(self, in_channels: int, hidden_channels: int = 64, num_layers: int = 4, initialisation: str = "he"):
         super().__init__()
+        if initialisation not in INITIALISATIONS:
+            raise ConfigError(f"no initialisation {initialisation!r}: {nearest(initialisation, INITIALISATIONS)}")
+        self.initialisation = initialisation
         sizes = {"in_channels": in_channels, "hidden_channels": hidden_channels, "num_layers": num_layers}
         for name, value in sizes.items():
             if value < 1:
@@ -37,11 +46,15 @@ class MLP(nn.Module):
         widths = [in_channels] + [hidden_channels] * num_layers
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
         self.norm = nn.LayerNorm(hidden_channels)
+        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw all weights anew."""
-        for number in range(self.num_layers):
-            self.layer(number).reset_parameters()
+        for layer in map(self.layer, range(self.num_layers)):
+            layer.reset_parameters()
+            if self.initialisation == "he":
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
         self.norm.reset_parameters()
 
     def layer(self, number: int) -> nn.Linear:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from pyg_hep.nn import Backbone, Representation
+
 
 class Objective(nn.Module, abc.ABC):
     """What a model is trained for: corruption of the input, heads on the representation, loss, figures.
@@ -26,15 +28,15 @@ class Objective(nn.Module, abc.ABC):
         return batch
 
     @abc.abstractmethod
-    def heads(self, backbone: nn.Module) -> nn.ModuleDict:
+    def heads(self, backbone: Backbone) -> nn.ModuleDict:
         """Make new heads for a backbone (its ``out_channels``), keep them, and return them by name."""
 
     @abc.abstractmethod
-    def forward(self, representation: Any) -> dict[str, Tensor]:
+    def forward(self, representation: Representation) -> dict[str, Tensor]:
         """Outputs of the heads by name."""
 
     @abc.abstractmethod
-    def loss(self, representation: Any, batch: Batch) -> dict[str, Tensor]:
+    def loss(self, representation: Representation, batch: Batch) -> dict[str, Tensor]:
         """Terms of the loss, each a weighted scalar; their sum is minimised."""
 
     @abc.abstractmethod

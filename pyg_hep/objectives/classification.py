@@ -12,6 +12,7 @@ from torch_geometric.data import Batch
 
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.metrics import accuracy, roc_auc
+from pyg_hep.nn import Backbone, Representation
 from pyg_hep.objectives.base import Objective, weighted_mean
 
 _NEGATIVE = ("keep", "error", "absolute")
@@ -65,16 +66,16 @@ class Classification(Objective):
         self.negative_weights = negative_weights
         self.register_buffer("class_factors", factors)
 
-    def heads(self, backbone: nn.Module) -> nn.ModuleDict:
+    def heads(self, backbone: Backbone) -> nn.ModuleDict:
         """A linear layer from the graph's representation to one logit per class."""
-        self.head = nn.ModuleDict({"logits": nn.Linear(int(backbone.out_channels), self.num_classes)})
+        self.head = nn.ModuleDict({"logits": nn.Linear(backbone.out_channels, self.num_classes)})
         return self.head
 
-    def forward(self, representation: Any) -> dict[str, Tensor]:
+    def forward(self, representation: Representation) -> dict[str, Tensor]:
         """``logits`` of shape ``[B, num_classes]``."""
         return {"logits": self.head["logits"](representation.graph)}
 
-    def loss(self, representation: Any, batch: Batch) -> dict[str, Tensor]:
+    def loss(self, representation: Representation, batch: Batch) -> dict[str, Tensor]:
         """``cross_entropy``, weighted."""
         logits = self.forward(representation)["logits"]
         weight = batch.weight.abs() if self.negative_weights == "absolute" else batch.weight

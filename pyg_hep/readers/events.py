@@ -149,7 +149,7 @@ class FileReader:
 
         size = stop - start
         label, weight = self.plan.label, self.plan.weight
-        columns = {
+        columns: dict[str, np.ndarray] = {
             "y": np.full(size, self.label, np.int64) if label is None else values(label).astype(np.int64),
             "weight": np.ones(size, np.float32) if weight is None else values(weight).astype(np.float32),
             "entry": np.arange(start, stop, dtype=np.int64),

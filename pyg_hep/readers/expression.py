@@ -106,7 +106,8 @@ class Expression:
         # 9 ** 9 ** 9 would never end: powers take a small constant.
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
             power = node.right
-            if not isinstance(power, ast.Constant) or not abs(power.value) <= _HIGHEST_POWER:
+            value = power.value if isinstance(power, ast.Constant) else None
+            if not isinstance(value, int | float) or not abs(value) <= _HIGHEST_POWER:
                 raise ConfigError(f"powers in the cut {self.text!r} must be numbers up to {_HIGHEST_POWER}")
 
     @functools.cached_property
@@ -129,9 +130,7 @@ class Expression:
         value = functools.partial(self._value, columns=columns)
         if isinstance(node, ast.Name):
             if node.id not in columns:
-                raise ConfigError(
-                    f"unknown name {node.id!r} in the cut {self.text!r}: {nearest(node.id, columns)}"
-                )
+                raise ConfigError(f"unknown name {node.id!r} in the cut {self.text!r}: {nearest(node.id, columns)}")
             return columns[node.id]
         if isinstance(node, ast.Constant):
             return node.value

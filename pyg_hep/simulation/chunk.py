@@ -84,7 +84,8 @@ def make_chunk(chunk: Chunk, report: Callable[[int], object] | None = None) -> C
     # Run 1 for every process: the number has to fit what a real file holds, and one that depended on the process
     # would give the answer away to a network that is fed the identifiers.
     columns.scalars["run"] = np.ones(chunk.events, dtype=np.uint32)
-    columns.scalars["luminosityBlock"] = np.full(chunk.events, chunk.number + 1, dtype=np.uint32)
+    # From the event number, not the chunk: a hard event that is showered again keeps its whole name, and so its split.
+    columns.scalars["luminosityBlock"] = (columns.scalars["event"] // CHUNK_SIZE + 1).astype(np.uint32)
     return ChunkResult(columns, source.failed, *source.cross_section)
 
 

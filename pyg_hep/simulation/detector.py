@@ -79,9 +79,7 @@ def simulate_detector(events: GeneratedEvents, rng: np.random.Generator) -> Even
     _, tau_eta, tau_phi = pt_eta_phi(*true_taus.p4[:, :3].T)
     from_tau = np.zeros(found_jets.pt.size, dtype=bool)
     from_tau[
-        jet_finding.nearest(
-            true_taus.event, tau_eta, tau_phi, found_jets.event, found_jets.eta, found_jets.phi, count
-        )
+        jet_finding.nearest(true_taus.event, tau_eta, tau_phi, found_jets.event, found_jets.eta, found_jets.phi, count)
     ] = True
     rate = response.jet_to_tau_rate(found_jets.pt, found_jets.eta)
     as_tau = ~from_tau & (rng.random(rate.size) < rate)

@@ -147,16 +147,12 @@ def isolated_objects(particles: Visible, count: int, rng: np.random.Generator) -
         response.photon_efficiency(pt, eta),
     )
     found = isolated & (rng.random(pt.size) < efficiency)
-    resolution = np.where(
-        what == 13, response.muon_resolution(pt, eta), response.calorimeter_resolution(energy, eta)
-    )
+    resolution = np.where(what == 13, response.muon_resolution(pt, eta), response.calorimeter_resolution(energy, eta))
     smeared = pt * smearing_factor(resolution, rng)
     charge = -np.sign(particles.pdg_id[candidate])
     flip = (what == 11) & (rng.random(pt.size) < response.charge_flip_rate(eta))
     charge = np.where(flip, -charge, charge)
-    mass = np.select(
-        [what == 11, what == 13], [DEFAULT_MASS[ObjectType.ELECTRON], DEFAULT_MASS[ObjectType.MUON]], 0.0
-    )
+    mass = np.select([what == 11, what == 13], [DEFAULT_MASS[ObjectType.ELECTRON], DEFAULT_MASS[ObjectType.MUON]], 0.0)
     everything = Objects(particles.event[candidate], smeared, eta, phi, mass, charge)
 
     absorbed = np.zeros(kind.size, dtype=bool)

@@ -46,9 +46,7 @@ def stop_spectrum() -> str:
         _block("STOPMIX", [(1, 1, mixing), (1, 2, mixing), (2, 1, -mixing), (2, 2, mixing)]),
     ]
     for name, size in _IDENTITY.items():
-        rows: list[tuple[object, ...]] = [
-            (i, j, float(i == j)) for i in range(1, size + 1) for j in range(1, size + 1)
-        ]
+        rows: list[tuple[object, ...]] = [(i, j, float(i == j)) for i in range(1, size + 1) for j in range(1, size + 1)]
         blocks.append(_block(name, rows))
     for coupling in ("AU", "AD", "AE"):
         blocks.append(_block(f"{coupling} Q= 1000.0", [(3, 3, 0.0)]))

@@ -73,8 +73,7 @@ def outputs_and_gradients(model: nn.Module, batch: Data) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(1)
     # Normalised outputs have constant sums of squares; a projection keeps every gradient alive.
     total = sum(
-        (out * torch.randn(out.shape, generator=generator, dtype=torch.float64).to(out)).sum()
-        for out in (nodes, graph)
+        (out * torch.randn(out.shape, generator=generator, dtype=torch.float64).to(out)).sum() for out in (nodes, graph)
     )
     assert isinstance(total, Tensor)
     total.backward()

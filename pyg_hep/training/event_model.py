@@ -9,10 +9,11 @@ from typing import Any
 
 import lightning
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_hep.errors import ConfigError
+from pyg_hep.nn import Backbone, Representation
 from pyg_hep.objectives import Objective
 from pyg_hep.training.optimisation import Optimisation
 from pyg_hep.training.pretrained import LoadReport, load_folder, rebuild, save_folder
@@ -37,7 +38,7 @@ class EventModel(lightning.LightningModule):
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Backbone,
         objective: Objective,
         features: NodeFeatures | str | None = None,
         optimisation: Optimisation | None = None,
@@ -45,22 +46,22 @@ class EventModel(lightning.LightningModule):
     ):
         super().__init__()
         if features is None:
-            features = getattr(backbone, "preset", None)
+            features = backbone.preset
             if features is None:
-                raise ConfigError(
-                    f"say which features {type(backbone).__name__} reads: features=NodeFeatures(...)"
-                )
+                raise ConfigError(f"say which features {type(backbone).__name__} reads: features=NodeFeatures(...)")
         self.features = NodeFeatures(features) if isinstance(features, str) else features
-        self.backbone, self.objective = backbone, objective
+        self.backbone: Backbone = backbone
+        self.objective: Objective = objective
         objective.heads(backbone)
         self.optimisation = optimisation or Optimisation()
         self.metadata = dict(metadata or {})
         self.load_report: LoadReport | None = None
         self._validation: list[tuple[dict[str, Tensor], dict[str, Tensor]]] = []
 
-    def represent(self, batch: Batch) -> Any:
+    def represent(self, batch: Batch) -> Representation:
         """Representation of a batch of raw columns: features, then the backbone."""
-        return self.backbone(self.features(batch))
+        representation: Representation = self.backbone(self.features(batch))
+        return representation
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Outputs of the heads for a batch of raw columns (``logits`` of shape ``[B, C]`` for classification)."""
@@ -82,9 +83,7 @@ class EventModel(lightning.LightningModule):
         size = int(batch.num_graphs)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True)
         if len(terms) > 1:
-            self.log_dict(
-                {f"train_{k}": v for k, v in terms.items()}, on_step=False, on_epoch=True, batch_size=size
-            )
+            self.log_dict({f"train_{k}": v for k, v in terms.items()}, on_step=False, on_epoch=True, batch_size=size)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -93,9 +92,7 @@ class EventModel(lightning.LightningModule):
         representation = self.represent(task)
         terms = self.objective.loss(representation, task)
         size = int(batch.num_graphs)
-        self.log(
-            "val_loss", torch.stack(list(terms.values())).sum(), batch_size=size, prog_bar=True, sync_dist=True
-        )
+        self.log("val_loss", torch.stack(list(terms.values())).sum(), batch_size=size, prog_bar=True, sync_dist=True)
         if len(terms) > 1:
             self.log_dict({f"val_{k}": v for k, v in terms.items()}, batch_size=size, sync_dist=True)
         self._validation.append((self.objective(representation), self.objective.targets(task)))
@@ -129,7 +126,7 @@ class EventModel(lightning.LightningModule):
 
     def config(self) -> dict[str, Any]:
         """Everything but the weights, as plain JSON."""
-        parts = {"backbone": self.backbone, "objective": self.objective}
+        parts: dict[str, Backbone | Objective] = {"backbone": self.backbone, "objective": self.objective}
         return {
             **{k: {"class": type(v).__name__, "arguments": v.config()} for k, v in parts.items()},
             "features": self.features.config(),
@@ -173,7 +170,5 @@ class EventModel(lightning.LightningModule):
             model = cls(backbone, task, features, optimisation or Optimisation(**saved), config["metadata"])
         except (KeyError, TypeError) as error:
             raise ConfigError(f"{folder}: config.json is incomplete ({error})") from None
-        model.load_report = LoadReport.load(
-            model, weights, Path(folder), prefix=None if same_task else "backbone."
-        )
+        model.load_report = LoadReport.load(model, weights, Path(folder), prefix=None if same_task else "backbone.")
         return model

@@ -93,9 +93,7 @@ def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         weights = safetensors.torch.load_file(folder / WEIGHTS)
     except FileNotFoundError as error:
-        raise ConfigError(
-            f"no pretrained model in {folder}: {Path(str(error.filename)).name} is missing"
-        ) from None
+        raise ConfigError(f"no pretrained model in {folder}: {Path(str(error.filename)).name} is missing") from None
     except (OSError, ValueError, SafetensorError) as error:
         raise ConfigError(f"no pretrained model in {folder}: {error}") from None
     if not isinstance(config, dict) or config.get("format") != 1:

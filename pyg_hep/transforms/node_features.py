@@ -129,9 +129,7 @@ class NodeFeatures(BaseTransform):
         ``level``) are small as they are and stay unscaled.
         """
         raw = self.raw(data).double()
-        plain = torch.tensor(
-            [n in ("btag", "charge", "kind", "level") or n.startswith("is_") for n in self.columns]
-        )
+        plain = torch.tensor([n in ("btag", "charge", "kind", "level") or n.startswith("is_") for n in self.columns])
         mean, scale = raw.mean(dim=0).cpu(), raw.std(dim=0).cpu().clamp(min=1e-6)
         mean[plain], scale[plain] = 0.0, 1.0
         return NodeFeatures(self.columns, mean.tolist(), scale.tolist())

@@ -29,7 +29,8 @@ def test_graph_has_the_columns_of_the_schema(dataset):
     assert isinstance(data, Data)
     assert data.p4.shape == (n, 4)
     assert data.p4.dtype == torch.float32
-    for name, dtype in {"kind": torch.int64, "charge": torch.float32, "btag": torch.float32, "level": torch.int64}.items():
+    types = {"kind": torch.int64, "charge": torch.float32, "btag": torch.float32, "level": torch.int64}
+    for name, dtype in types.items():
         assert data[name].shape == (n,)
         assert data[name].dtype == dtype
     assert data.y.shape == data.weight.shape == data.event_number.shape == (1,)
@@ -54,7 +55,7 @@ def test_splits_are_disjoint_complete_and_of_the_asked_size(root, nanoaod, other
         EventDataset(root, "simulated_events", [nanoaod, other_nanoaod], split=s).positions.tolist()
         for s in ("train", "val", "test")
     ]
-    assert sorted(sum(rows, [])) == list(range(len(dataset)))
+    assert sorted(row for split in rows for row in split) == list(range(len(dataset)))
     for mine, fraction in zip(rows, (0.7, 0.15, 0.15), strict=True):
         # Binomial: 4 sigma.
         assert len(mine) == pytest.approx(fraction * 800, abs=4 * np.sqrt(800 * fraction * (1 - fraction)))

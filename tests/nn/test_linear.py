@@ -54,9 +54,7 @@ def test_blocks_of_a_weight_and_transposes_are_allowed():
     wide = torch.randn(9, 12, generator=generator)
     torch.testing.assert_close(linear(x, weight[:, 5:10]), x @ weight[:, 5:10].t())
     torch.testing.assert_close(linear(wide[:, :6], weight[:, :4].t()), wide[:, :6] @ weight[:, :4])
-    torch.testing.assert_close(
-        linear(x, weight[:, 5:10], addend=wide[:, ::2]), x @ weight[:, 5:10].t() + wide[:, ::2]
-    )
+    torch.testing.assert_close(linear(x, weight[:, 5:10], addend=wide[:, ::2]), x @ weight[:, 5:10].t() + wide[:, ::2])
 
 
 @pytest.mark.parametrize("rows", [0, 1])

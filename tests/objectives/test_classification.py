@@ -108,7 +108,7 @@ def test_policy_for_negative_weights_is_the_cards_unless_given(tmp_path):
 
 
 def test_metrics_are_weighted_and_need_every_class():
-    objective, representation, batch = setup(num_classes=2)
+    objective, _, _ = setup(num_classes=2)
     outputs = {"logits": torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]])}
     targets = {"y": torch.tensor([0, 1, 1]), "weight": torch.tensor([1.0, 1.0, 2.0])}
     figures = objective.metrics(outputs, targets)

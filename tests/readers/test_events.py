@@ -17,9 +17,7 @@ def plain_selection(path, entry):
 
     def objects(name, pt, eta, crack):
         rows = zip(event[f"{name}_pt"], event[f"{name}_eta"], event[f"{name}_phi"], strict=True)
-        return [
-            (p, e, f) for p, e, f in rows if p >= pt and abs(e) <= eta and not (crack and 1.37 < abs(e) < 1.52)
-        ]
+        return [(p, e, f) for p, e, f in rows if p >= pt and abs(e) <= eta and not (crack and 1.37 < abs(e) < 1.52)]
 
     photons, electrons = objects("Photon", 20, 2.37, True), objects("Electron", 10, 2.47, True)
     muons = objects("Muon", 10, 2.7, False)

@@ -141,7 +141,5 @@ def test_hadronic_taus_and_their_fakes(sample: Callable[[str, int], ak.Array], t
     signal = sample("Hplus_HW", 200)
     assert 0.6 < ak.mean(signal.nTau) < 1.2
     one_pion = ak.flatten(signal.Tau_mass[signal.Tau_decayMode == 0])
-    assert np.median(ak.to_numpy(one_pion)) == pytest.approx(
-        0.1396, abs=1e-3
-    )  # m(pi+), PDG; some have neutral kaons
+    assert np.median(ak.to_numpy(one_pion)) == pytest.approx(0.1396, abs=1e-3)  # m(pi+), PDG; some have neutral kaons
     assert set(ak.flatten(ttbar.Tau_charge).to_list()) == {-1, 1}

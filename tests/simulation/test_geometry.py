@@ -45,9 +45,7 @@ def test_pseudorapidity_along_the_beam_is_finite():
 
 
 def test_delta_r_wraps_the_azimuth():
-    np.testing.assert_allclose(
-        delta_r(np.zeros(1), np.array([3.1]), np.zeros(1), np.array([-3.1])), 2 * np.pi - 6.2
-    )
+    np.testing.assert_allclose(delta_r(np.zeros(1), np.array([3.1]), np.zeros(1), np.array([-3.1])), 2 * np.pi - 6.2)
 
 
 def test_pairs_are_those_of_a_double_loop():

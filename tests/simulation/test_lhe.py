@@ -101,9 +101,7 @@ def test_files_that_do_not_go_together_are_refused(tmp_path: Path, lhe_text: Tex
         HardEvents([first, weighted])
 
 
-def test_three_top_files_have_the_cross_section_of_their_mixture(
-    shared_lhe: Callable[[str], Path], tmp_path: Path
-):
+def test_three_top_files_have_the_cross_section_of_their_mixture(shared_lhe: Callable[[str], Path], tmp_path: Path):
     # README of the files: 65.1 % tttW, 34.9 % tttj, 1.23 fb in all
     hard = HardEvents([shared_lhe("tttW"), shared_lhe("tttj")])
     assert hard.cross_section[0] == pytest.approx(1.23e-3, rel=0.01)

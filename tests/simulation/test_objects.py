@@ -109,9 +109,7 @@ def test_photons_radiated_by_an_electron_belong_to_it():
 
 
 def test_invisible_and_forward_particles_are_not_seen():
-    gun = particle_gun(
-        [(12, 50.0, 0.0, 0.0), (54, 50.0, 0.0, 1.0), (1000022, 50.0, 0.0, 2.0), (211, 5.0, 5.2, 3.0)]
-    )
+    gun = particle_gun([(12, 50.0, 0.0, 0.0), (54, 50.0, 0.0, 1.0), (1000022, 50.0, 0.0, 2.0), (211, 5.0, 5.2, 3.0)])
     assert objects.visible_particles(gun, INVISIBLE).event.size == 0
     columns = simulate_detector(gun, np.random.default_rng(7))
     x, y = 50 * (np.cos(0) + np.cos(1) + np.cos(2)), 50 * (np.sin(0) + np.sin(1) + np.sin(2))

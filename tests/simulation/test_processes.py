@@ -40,9 +40,7 @@ TABLE = {
 OWN = {"singletop_s": 7.29, "stop": 0.1373, "toponium": 1.77}
 
 
-def hard_cross_sections(
-    name: str, folder: Path, events: int, spectrum: str | None = None
-) -> list[tuple[float, float]]:
+def hard_cross_sections(name: str, folder: Path, events: int, spectrum: str | None = None) -> list[tuple[float, float]]:
     process = PROCESSES[name]
     slha = folder / "spectrum.slha"
     slha.write_text(spectrum or stop_spectrum())

@@ -174,9 +174,7 @@ def test_importing_the_room_needs_neither_the_generator_nor_the_jet_finder():
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-def test_an_interrupt_leaves_nothing_and_the_old_file_alone(
-    tmp_path: Path, monkeypatch, error: type[BaseException]
-):
+def test_an_interrupt_leaves_nothing_and_the_old_file_alone(tmp_path: Path, monkeypatch, error: type[BaseException]):
     out = tmp_path / "a.root"
     out.write_bytes(b"old")
     made = []

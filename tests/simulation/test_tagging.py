@@ -19,9 +19,7 @@ def rate(flavour: int, pt: float, cut: float) -> float:
 @pytest.mark.parametrize("flavour", [5, 4, 0])
 def test_score_passes_the_working_point_with_the_stated_efficiency(flavour: int, pt: float):
     expected = btag_efficiency(np.array([flavour]), np.array([pt]))[0]
-    assert rate(flavour, pt, WORKING_POINT) == pytest.approx(
-        expected, abs=4 * np.sqrt(expected * (1 - expected) / N)
-    )
+    assert rate(flavour, pt, WORKING_POINT) == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / N))
 
 
 def test_other_working_points_have_the_mistag_rates_that_define_them():

@@ -14,12 +14,9 @@ Sample = Callable[[str, int], ak.Array]
 def flat_truth(events: ak.Array) -> dict[str, np.ndarray]:
     """GenPart in flat arrays: four-vector, pdgId, mother (position in these arrays or -1), event."""
     counts = ak.to_numpy(events.nGenPart)
-    raw = {
-        key: ak.to_numpy(ak.flatten(events[f"GenPart_{key}"])) for key in ("pdgId", "status", "genPartIdxMother")
-    }
+    raw = {key: ak.to_numpy(ak.flatten(events[f"GenPart_{key}"])) for key in ("pdgId", "status", "genPartIdxMother")}
     pt, eta, phi, mass = (
-        ak.to_numpy(ak.flatten(events[f"GenPart_{key}"])).astype(np.float64)
-        for key in ("pt", "eta", "phi", "mass")
+        ak.to_numpy(ak.flatten(events[f"GenPart_{key}"])).astype(np.float64) for key in ("pt", "eta", "phi", "mass")
     )
     energy = np.sqrt((pt * np.cosh(eta)) ** 2 + mass**2)
     event = np.repeat(np.arange(counts.size), counts)

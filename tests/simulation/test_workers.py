@@ -19,9 +19,7 @@ def alive_children() -> int:
 
 def test_results_come_in_the_order_of_the_tasks_and_every_task_is_reported():
     done: list[int] = []
-    assert list(run_in_processes(math.factorial, range(8), 2, done.append)) == [
-        math.factorial(k) for k in range(8)
-    ]
+    assert list(run_in_processes(math.factorial, range(8), 2, done.append)) == [math.factorial(k) for k in range(8)]
     assert sorted(done) == list(range(8))
 
 

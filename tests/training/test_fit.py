@@ -114,7 +114,11 @@ def test_fine_tuning_starts_from_the_pretrained_backbone_and_leaves_it_alone(spl
     for name, values in pretrained.model.state_dict().items():
         assert torch.equal(values, before[name])
     folder = finetune(
-        pretrained.folder / "model", Classification(2), *splits[:2], output=tmp_path / "b", settings=SETTINGS,
+        pretrained.folder / "model",
+        Classification(2),
+        *splits[:2],
+        output=tmp_path / "b",
+        settings=SETTINGS,
         optimisation=FAST,
     )
     for a, b in zip(result.model.state_dict().values(), folder.model.state_dict().values(), strict=True):

@@ -43,7 +43,7 @@ def test_frozen_parts_get_no_group_and_no_gradient(parts):
 
 
 def test_unknown_part_names_the_nearest(parts):
-    name = list(dict(parts[0].named_children()))[0]
+    name = next(iter(dict(parts[0].named_children())))
     with pytest.raises(ConfigError, match=f"did you mean '{name}'"):
         Optimisation(frozen=(name + "x",)).parameter_groups(*parts)
 
@@ -52,7 +52,7 @@ def test_layer_decay_falls_from_the_output_to_the_input(parts):
     groups = Optimisation(learning_rate=1.0, layer_decay=0.5).parameter_groups(*parts)
     values = [g["lr"] for g in groups if g["name"].startswith("backbone.")]
     assert values[0] == 1.0
-    assert all(b == pytest.approx(0.5 ** k) for k, b in enumerate(values))
+    assert all(b == pytest.approx(0.5**k) for k, b in enumerate(values))
 
 
 def learning_rates(epochs, steps, **options):

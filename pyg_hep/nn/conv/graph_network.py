@@ -30,16 +30,17 @@ class GraphNetworkBlock(MessagePassing):
     Args:
         channels: width of nodes, edges and globals, before and after.
         num_layers_mlp: linear layers of each MLP.
+        initialisation: of the MLPs, see :class:`~pyg_hep.nn.MLP`.
 
     Source: Battaglia et al., arXiv:1806.01261; Ho et al., arXiv:2412.10665, section III B.
     """
 
-    def __init__(self, channels: int = 64, num_layers_mlp: int = 4):
+    def __init__(self, channels: int = 64, num_layers_mlp: int = 4, initialisation: str = "he"):
         super().__init__(aggr="sum")
         self.channels, self.num_layers_mlp = channels, num_layers_mlp
-        self.edge_mlp = MLP(4 * channels, channels, num_layers_mlp)
-        self.node_mlp = MLP(3 * channels, channels, num_layers_mlp)
-        self.global_mlp = MLP(3 * channels, channels, num_layers_mlp)
+        self.edge_mlp = MLP(4 * channels, channels, num_layers_mlp, initialisation)
+        self.node_mlp = MLP(3 * channels, channels, num_layers_mlp, initialisation)
+        self.global_mlp = MLP(3 * channels, channels, num_layers_mlp, initialisation)
 
     def reset_parameters(self) -> None:
         """Draw all weights anew."""

@@ -7,7 +7,7 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +121,7 @@ def execute(run: Run) -> dict[str, Any]:
     return record
 
 
-def _trees(
-    train: EventDataset, test: EventDataset, seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _trees(train: EventDataset, test: EventDataset, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     variables = SummaryVariables()
 
     def table(dataset: EventDataset) -> np.ndarray:
@@ -247,8 +245,6 @@ def learning_curve(
     Returns:
         size -> method -> figures with errors (``finetuned`` also has ``gain``), and the records of all runs.
     """
-    from dataclasses import replace
-
     methods = ["scratch", *(["finetuned"] if pretrained is not None else []), *(["trees"] if trees else [])]
     runs = [
         Run(

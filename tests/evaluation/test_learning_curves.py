@@ -1,0 +1,117 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from pyg_hep.datasets import EventDataset
+from pyg_hep.errors import ConfigError
+from pyg_hep.evaluation import Task, learning_curve
+from pyg_hep.evaluation.learning_curves import balanced_subset, class_balance, gain, summarise
+from pyg_hep.nn import GraphNetwork
+from pyg_hep.objectives import Classification
+from pyg_hep.testing.files import random_nanoaod, write_nanoaod
+from pyg_hep.training import EventModel, TrainingSettings
+
+SETTINGS = TrainingSettings(epochs=2, batch_size=64, progress=False, checkpoints=False, tensorboard=False)
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("task")
+    files = {}
+    for i, name in enumerate(("background", "signal")):
+        branches = random_nanoaod(700 + 200 * i, seed=i)
+        branches["MET_pt"] = branches["MET_pt"] * (1 + 9 * i)
+        files[name] = write_nanoaod(folder / f"{name}.root", branches)
+    return Task("met", *(EventDataset(folder, "simulated_events", files, split=s) for s in ("train", "val", "test")))
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return EventModel(GraphNetwork.ho(), Classification(2))
+
+
+def test_subsets_have_as_many_events_of_every_class_and_depend_on_the_seed(task):
+    subset = balanced_subset(task.train, 100, seed=1)
+    assert np.bincount(subset.y.numpy()).tolist() == [100, 100]
+    assert torch.equal(subset.positions, balanced_subset(task.train, 100, seed=1).positions)
+    assert not torch.equal(subset.positions, balanced_subset(task.train, 100, seed=2).positions)
+    assert set(subset.positions.tolist()) <= set(task.train.positions.tolist())
+
+
+def test_too_few_events_is_one_sentence(task):
+    with pytest.raises(ConfigError, match="100000 events of class 0 asked for"):
+        balanced_subset(task.train, 100_000, seed=1)
+
+
+def test_class_balance_gives_every_class_the_same_sum():
+    y, weight = np.array([0, 0, 0, 1]), np.array([1.0, 2.0, 3.0, 5.0])
+    balanced = class_balance(y, weight)
+    assert np.bincount(y, weights=balanced).tolist() == pytest.approx([2.0, 2.0])
+
+
+def test_curve_has_every_method_with_errors_and_the_same_training_events(task, model, tmp_path):
+    model.save_pretrained(tmp_path / "model")
+    curve, records = learning_curve(
+        task, tmp_path / "model", [60, 120], [1, 2], output=tmp_path / "runs", scratch=model, settings=SETTINGS
+    )
+    assert set(curve) == {60, 120}
+    for row in curve.values():
+        assert set(row) == {"scratch", "finetuned", "trees", "gain"}
+        for method in ("scratch", "finetuned", "trees"):
+            assert row[method]["runs"] == 2
+            assert 0 < row[method]["accuracy_error"] < 0.2
+            assert 0 <= row[method]["accuracy"] <= 1
+    assert len(records) == 2 * 2 * 3
+    # Boosted trees see the missing momentum at once: 1 against 10 times 40 GeV.
+    assert curve[120]["trees"]["accuracy"] > 0.75
+    assert (tmp_path / "runs" / "met" / "finetuned-120-2" / "model" / "config.json").is_file()
+
+
+def test_several_processes_give_the_same_figures(task, model, tmp_path):
+    options = {"scratch": model, "settings": SETTINGS, "trees": False}
+    here, _ = learning_curve(task, None, [60], [1, 2], output=tmp_path / "a", **options)
+    there, _ = learning_curve(task, None, [60], [1, 2], output=tmp_path / "b", workers=2, **options)
+    assert here[60]["scratch"]["accuracy"] == pytest.approx(there[60]["scratch"]["accuracy"], abs=0.02)
+    assert set(there[60]) == {"scratch"}
+
+
+def record(task, method, seed, shift):
+    rng = np.random.default_rng(seed)
+    y = task.test.y.numpy()
+    score = np.clip(0.5 + shift * (2 * y - 1) + rng.normal(0, 0.2, len(y)), 0, 1)
+    probability = np.stack([1 - score, score], axis=1)
+    weight = class_balance(y, np.ones(len(y)))
+    accuracy = float(weight[(score > 0.5) == y].sum() / weight.sum())
+    return {"method": method, "seed": seed, "size": 1, "accuracy": accuracy, "auc": 0.7, "probability": probability}
+
+
+def test_error_is_spread_over_seeds_and_test_events_in_quadrature(task):
+    records = [record(task, "scratch", seed, 0.1) for seed in range(4)]
+    row = summarise(records, task.test, "scratch")
+    values = [r["accuracy"] for r in records]
+    assert row["accuracy"] == pytest.approx(np.mean(values))
+    assert row["accuracy_std"] == pytest.approx(np.std(values, ddof=1))
+    binomial = np.sqrt(row["accuracy"] * (1 - row["accuracy"]) / len(task.test))
+    # Bootstrap of 200 replicas: 5 % of the error; class weights make it a little larger than binomial.
+    expected = np.hypot(np.std(values, ddof=1) / 2, binomial)
+    assert row["accuracy_error"] == pytest.approx(expected, rel=0.25)
+
+
+def test_gain_is_the_mean_paired_difference(task):
+    records = [record(task, "scratch", seed, 0.05) for seed in range(3)]
+    records += [record(task, "finetuned", seed, 0.15) for seed in range(3)]
+    difference = gain(records, task.test)
+    pairs = [records[3 + i]["accuracy"] - records[i]["accuracy"] for i in range(3)]
+    assert difference["pairs"] == 3
+    assert difference["accuracy"] == pytest.approx(np.mean(pairs))
+    assert difference["accuracy"] > 2 * difference["accuracy_error"] > 0
+
+
+def test_fine_tuning_without_a_model_is_left_out(task, model, tmp_path):
+    settings = dataclasses.replace(SETTINGS, epochs=1)
+    curve, _ = learning_curve(task, None, [60], [1], output=tmp_path, scratch=model, settings=settings, trees=False)
+    assert set(curve[60]) == {"scratch"}
+    assert curve[60]["scratch"]["accuracy_std"] == 0.0
