@@ -125,14 +125,13 @@ class NodeFeatures(BaseTransform):
     def fitted(self, data: Data) -> NodeFeatures:
         """The same view with mean and standard deviation of the nodes of ``data`` (a batch of training events).
 
-        Yes-or-no columns (``btag``, ``is_...``) and the signed or integer codes (``charge``, ``kind``,
-        ``level``) are small as they are and stay unscaled.
+        Rare flags (a b-tag, a charge) are scaled up like everything else: left at 0 and 1 beside standardised
+        momenta, a network finds them late. A column that never varies keeps its scale.
         """
         raw = self.raw(data).double()
-        plain = torch.tensor([n in ("btag", "charge", "kind", "level") or n.startswith("is_") for n in self.columns])
-        mean, scale = raw.mean(dim=0).cpu(), raw.std(dim=0).cpu().clamp(min=1e-6)
-        mean[plain], scale[plain] = 0.0, 1.0
-        return NodeFeatures(self.columns, mean.tolist(), scale.tolist())
+        scale = raw.std(dim=0)
+        scale[scale < 1e-6] = 1.0
+        return NodeFeatures(self.columns, raw.mean(dim=0).tolist(), scale.tolist())
 
     def forward(self, data: Data) -> Data:
         """Return ``data`` with ``x``."""

@@ -54,11 +54,15 @@ def test_constants_are_applied_and_travel_in_the_configuration(data):
     assert torch.equal(again(data).x, view(data).x)
 
 
-def test_fitted_view_has_mean_zero_and_width_one_except_for_codes(data):
+def test_fitted_view_has_mean_zero_and_width_one(data):
     x = NodeFeatures.ho().fitted(data)(data).x
-    assert torch.allclose(x[:, :4].mean(dim=0), torch.zeros(4), atol=1e-6)
-    assert torch.allclose(x[:, :4].std(dim=0), torch.ones(4), rtol=1e-5)
-    assert torch.equal(x[:, 4:], NodeFeatures.ho()(data).x[:, 4:])
+    assert torch.allclose(x.mean(dim=0), torch.zeros(7), atol=1e-6)
+    assert torch.allclose(x.std(dim=0), torch.ones(7), rtol=1e-5)
+
+
+def test_column_that_never_varies_keeps_its_scale(data):
+    x = NodeFeatures(["level"]).fitted(data)(data).x
+    assert torch.equal(x, torch.zeros(3, 1))
 
 
 def test_the_graph_given_is_not_changed(data):
