@@ -1,7 +1,7 @@
 """By how much does a pretrained graph network beat one trained from scratch? The answer in ten minutes.
 
 Simulates collisions with Pythia 8 (kept in --samples, made once), pretrains the graph network of Ho et al.
-(arXiv:2412.10665) on eight processes, and trains two tasks at 1,000 events per class, from scratch and fine-tuned,
+(arXiv:2412.10665) on six processes, and trains two tasks at 1,000 events per class, from scratch and fine-tuned,
 over several seeds: WH against ZH, and stop pairs against ttH (no stop event is in the pretraining). Writes
 results.json, the trained models and plots to --output.
 """
@@ -21,10 +21,16 @@ from pyg_hep.datasets import EventDataset
 from pyg_hep.evaluation import Task, learning_curve, plots
 from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification
+from pyg_hep.readers import load_card
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain
 
-PRETRAINING = ("ggF", "VBF", "WH", "ZH", "ttH", "ttbar", "singletop_t", "singletop_s")
+PRETRAINING = ("ttbar", "WH", "ZH", "ttH", "ggF", "VBF")
 TASKS = {"WH_ZH": ("WH", "ZH"), "stop_ttH": ("stop", "ttH")}  # the signal first
+# Pretraining needs no test events; the tasks have 1,000 training events per class and spend the rest on the test.
+SPLITS = {
+    "pretraining": {"train": 0.9, "val": 0.1},
+    "tasks": {"train": 0.15, "val": 0.05, "test": 0.8},
+}
 SEEDS_OF_SAMPLES = {"pretraining": 1, "tasks": 2}
 
 
@@ -53,16 +59,20 @@ def main() -> None:
     parser.add_argument("--events_per_class", type=int, default=1_000, help="training events of the tasks")
     parser.add_argument("--seeds", type=list[int], default=[1, 2, 3, 4, 5], help="trainings of each kind")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--pretraining", type=TrainingSettings, default=TrainingSettings(epochs=20, batch_size=256))
-    parser.add_argument("--training", type=TrainingSettings, default=TrainingSettings(60, 64, patience=10))
-    parser.add_argument("--pretrain_optimisation", type=Optimisation, default=Optimisation(learning_rate=1e-3))
-    parser.add_argument("--scratch", type=Optimisation, default=Optimisation(learning_rate=1e-3))
-    parser.add_argument("--finetune", type=Optimisation, default=Optimisation(backbone_learning_rate=1e-4))
+    parser.add_argument("--pretraining", type=TrainingSettings, default=TrainingSettings(epochs=14, batch_size=256))
+    parser.add_argument("--training", type=TrainingSettings, default=TrainingSettings(epochs=15, batch_size=64))
+    # Learning rates and schedule are for ten minutes, not the published ones: 15 epochs of 1e-4 teach a network of
+    # this depth nothing, from scratch or not. The same for both kinds of training but for the pretrained layers.
+    short = Optimisation(learning_rate=1e-3, schedule="cosine", warmup_epochs=1.0)
+    parser.add_argument("--pretrain_optimisation", type=Optimisation, default=replace(short, warmup_epochs=0.0))
+    parser.add_argument("--scratch", type=Optimisation, default=short)
+    parser.add_argument("--finetune", type=Optimisation, default=replace(short, backbone_learning_rate=3e-4))
     options = parser.parse_args()
     chosen = parser.instantiate_classes(options)
     output = command.start_run(options.output, parser, options)
     samples = Path(options.samples)
-    card = "simulated_events"
+    card = load_card("simulated_events")
+    cards = {purpose: replace(card, splits=splits) for purpose, splits in SPLITS.items()}
 
     files = {
         process: sample(process, "pretraining", options.pretraining_events, samples, options.workers)
@@ -74,13 +84,13 @@ def main() -> None:
     }
     simulated = time.perf_counter() - started
 
-    train, val = (EventDataset(options.cache, card, files, split=split) for split in ("train", "val"))
+    train, val = (EventDataset(options.cache, cards["pretraining"], files, split=split) for split in ("train", "val"))
     lightning.seed_everything(chosen.pretraining.seed, workers=True, verbose=False)
     model = EventModel(
         GraphNetwork.ho(),
         Classification(train.num_classes, class_weights="balanced"),
         optimisation=chosen.pretrain_optimisation,
-        metadata={"card": card, "processes": train.process_names},
+        metadata={"card": card.name, "processes": train.process_names},
     )
     result = pretrain(model, train, val, output=output / "pretrain", settings=chosen.pretraining)
     print(f"pretrained on {len(train)} events of {len(PRETRAINING)} processes in {result.seconds:.0f} s")
@@ -89,7 +99,7 @@ def main() -> None:
     tasks, curves = {}, {}
     for name, (signal, background) in TASKS.items():
         classes = {background: task_files[background], signal: task_files[signal]}
-        splits = [EventDataset(options.cache, card, classes, split=s) for s in ("train", "val", "test")]
+        splits = [EventDataset(options.cache, cards["tasks"], classes, split=s) for s in ("train", "val", "test")]
         task = Task(name, *splits)
         curve, records = learning_curve(
             task,

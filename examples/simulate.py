@@ -8,13 +8,13 @@ Example:
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 import uproot
 
-from pyg_hep.errors import ConfigError, PygHepError
+from pyg_hep import command
+from pyg_hep.errors import ConfigError
 from pyg_hep.simulation import PROCESSES, simulate
 
 
@@ -80,11 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except PygHepError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted: finished files are kept, no unfinished file is left", file=sys.stderr)
-        sys.exit(130)
+    command.run(main)

@@ -189,9 +189,19 @@ def _fresh_partial_folder(folder: Path) -> Path:
     """A folder name for this process; what dead processes left behind for the same target is removed."""
     for left in folder.parent.glob(f".{folder.name}.partial-*"):
         owner = left.name.rpartition("-")[2]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+        if owner.isdigit() and not _is_running(int(owner)):
             shutil.rmtree(left, ignore_errors=True)
     return folder.parent / f".{folder.name}.partial-{os.getpid()}"
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _put_in_place(partial: Path, folder: Path) -> None:
