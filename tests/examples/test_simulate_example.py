@@ -80,7 +80,7 @@ def test_interrupt_exits_130_with_a_sentence_and_leaves_no_file_and_no_process(t
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.strip() == "interrupted: finished files are kept, no unfinished file is left"
+    assert errors.strip() == "interrupted: what was finished is kept"
     assert list(tmp_path.iterdir()) == []
     deadline = time.monotonic() + 20  # a terminated worker's group lives until it is reaped
     while True:

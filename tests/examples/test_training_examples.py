@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import uproot
 
+from pyg_hep.readers import read_events
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +52,8 @@ def test_pretraining_leaves_model_figures_plots_and_record(folder):
     results = json.loads((run / "results.json").read_text())
     assert 0 < results["test"]["accuracy_error"] < 0.1
     assert results["parameters"] == 134_464 + 130
-    assert sum(results["events"].values()) == 1800
+    selected = len(read_events([folder / "signal.root", folder / "background.root"], "cms_nanoaod"))
+    assert sum(results["events"].values()) == selected > 1700
 
 
 def test_fine_tuning_finds_the_model_and_compares_with_scratch_and_trees(folder):
@@ -81,7 +83,7 @@ def test_scores_are_joined_to_their_events(folder):
 
 def test_real_cms_files_go_straight_into_training(cms_2015, cms_v12, tmp_path):
     stdout = succeed("pretrain.py", "--data", cms_2015, cms_v12, *SHORT, "--training.batch_size", "64", cwd=tmp_path)
-    assert "16.7% negative" in stdout or "negative" in stdout
+    assert "% negative" in stdout
     results = json.loads((tmp_path / "runs" / "pretrain" / "results.json").read_text())
     assert results["processes"] == [cms_2015.stem, cms_v12.stem]
     assert sum(results["events"].values()) == 327

@@ -41,6 +41,9 @@ def test_processes_end_when_the_iteration_is_left():
     next(results)
     started = time.monotonic()
     results.close()
+    # The pool's own thread may be the one that reaps a child; its record is gone a moment later.
+    while alive_children() > before and time.monotonic() - started < 10:
+        time.sleep(0.01)
     assert alive_children() == before
     assert time.monotonic() - started < 30  # they were not waited for: the tasks last a minute
 

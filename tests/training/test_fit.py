@@ -3,7 +3,6 @@ import json
 
 import pytest
 import torch
-from torch import nn
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
@@ -12,8 +11,8 @@ from pyg_hep.objectives import Classification
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings, finetune, predict, pretrain, summary
 
-SETTINGS = TrainingSettings(epochs=3, batch_size=64, accelerator="cpu", progress=False, seed=3)
-FAST = Optimisation(learning_rate=1e-3)
+SETTINGS = TrainingSettings(epochs=3, batch_size=32, accelerator="cpu", progress=False, seed=3)
+FAST = Optimisation(learning_rate=3e-4)
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +151,8 @@ def test_summary_names_classes_weights_and_negative_shares(tmp_path):
 
 
 def test_backbone_without_a_preset_needs_features():
-    backbone = nn.Linear(3, 3)
-    backbone.out_channels = 3
-    with pytest.raises(ConfigError, match="which features Linear reads"):
+    backbone = GraphNetwork(in_channels=7)
+    with pytest.raises(ConfigError, match="which features GraphNetwork reads"):
         EventModel(backbone, Classification(2))
 
 
