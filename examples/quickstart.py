@@ -59,10 +59,8 @@ def main() -> None:
     parser.add_argument("--events_per_class", type=int, default=1_000, help="training events of the tasks")
     parser.add_argument("--seeds", type=list[int], default=[1, 2, 3, 4, 5], help="trainings of each kind")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--pretraining", type=TrainingSettings, default=TrainingSettings(epochs=12, batch_size=256))
-    parser.add_argument(
-        "--training", type=TrainingSettings, default=TrainingSettings(epochs=15, batch_size=64, patience=6)
-    )
+    parser.add_argument("--pretraining", type=TrainingSettings, default=TrainingSettings(epochs=14, batch_size=256))
+    parser.add_argument("--training", type=TrainingSettings, default=TrainingSettings(epochs=15, batch_size=64))
     # Learning rates and schedule are for ten minutes, not the published ones: 15 epochs of 1e-4 teach a network of
     # this depth nothing, from scratch or not. The same for both kinds of training but for the pretrained layers.
     short = Optimisation(learning_rate=1e-3, schedule="cosine", warmup_epochs=1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -149,12 +150,17 @@ def execute_all(runs: Sequence[Run], workers: int = 1) -> Iterator[dict[str, Any
 
 @contextmanager
 def _pool(workers: int, context: Any) -> Iterator[ProcessPoolExecutor]:
-    """A pool whose waiting work is dropped when the block is left by an error or Ctrl-C."""
-    pool = ProcessPoolExecutor(workers, mp_context=context)
+    """A pool whose work is dropped when the block is left by an error or Ctrl-C, which its processes ignore."""
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+    )
+    before = set(multiprocessing.active_children())
     try:
         yield pool
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - before:
+            process.terminate()
         raise
     pool.shutdown()
 

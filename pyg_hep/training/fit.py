@@ -177,13 +177,19 @@ def fit(
         inference_mode=False,
     )
     started = time.perf_counter()
-    trainer.fit(
-        model,
-        EventLoader(train, settings.batch_size, shuffle=True, seed=settings.seed),
-        EventLoader(val, 4 * settings.batch_size) if val is not None else None,
-        ckpt_path=str(last) if settings.resume and last.is_file() else None,
-        weights_only=True,
-    )
+    try:
+        trainer.fit(
+            model,
+            EventLoader(train, settings.batch_size, shuffle=True, seed=settings.seed),
+            EventLoader(val, 4 * settings.batch_size) if val is not None else None,
+            ckpt_path=str(last) if settings.resume and last.is_file() else None,
+            weights_only=True,
+        )
+    except SystemExit:
+        # The trainer turns Ctrl-C into exit(1); a script that wants to say something needs the interrupt.
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
     seconds = time.perf_counter() - started
     if best.best is not None:
         model.load_state_dict(best.best)

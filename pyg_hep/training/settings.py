@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyg_hep.errors import ConfigError
+from pyg_hep.errors import ConfigError, nearest
+
+_PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class TrainingSettings:
         accelerator: ``auto``, ``cpu``, ``gpu``, ...
         devices: number of devices, or ``auto``.
         strategy: ``auto``, ``ddp``, ...
-        precision: ``32-true``, ``bf16-mixed``, ...
+        precision: ``32-true``, ``bf16-mixed`` or ``16-mixed``.
         gradient_clip: largest norm of the gradient; None leaves it.
         resume: continue from the last checkpoint in the output folder if there is one.
         checkpoints: keep ``best.ckpt`` and ``last.ckpt``; without them the best weights are kept in memory only.
@@ -47,5 +49,7 @@ class TrainingSettings:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, found {getattr(self, name)}")
+        if self.precision not in _PRECISIONS:
+            raise ConfigError(f"precision={self.precision!r} is not possible: {nearest(self.precision, _PRECISIONS)}")
         if self.patience is not None and self.patience < 1:
             raise ConfigError(f"patience must be at least 1 or null, found {self.patience}")

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import signal
 
 import pytest
 import torch
@@ -165,8 +166,32 @@ def test_edges_given_with_the_batch_give_the_same_outputs(splits, pretrained):
     assert torch.allclose(model(bare)["logits"], model(edges)["logits"], rtol=1e-4, atol=1e-5)
 
 
+def test_interrupt_reaches_the_caller_and_keeps_the_finished_epochs(splits, tmp_path, monkeypatch):
+    step = EventModel.training_step
+
+    def interrupted(self, batch, batch_idx):
+        if self.current_epoch == 1:
+            raise KeyboardInterrupt
+        return step(self, batch, batch_idx)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(EventModel, "training_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(make(), *splits[:2], output=tmp_path, settings=SETTINGS)
+    signal.signal(signal.SIGINT, handler)  # the trainer ignores further interrupts from then on
+    resumed = pretrain(make(), *splits[:2], output=tmp_path, settings=dataclasses.replace(SETTINGS, resume=True))
+    assert [h["epoch"] for h in resumed.history] == [0.0, 1.0, 2.0]
+
+
+def test_mixed_precision_trains(splits, tmp_path):
+    settings = dataclasses.replace(SETTINGS, epochs=1, precision="bf16-mixed", checkpoints=False, tensorboard=False)
+    result = pretrain(make(), *splits[:2], output=tmp_path, settings=settings)
+    assert 0.3 < result.history[0]["val_loss"] < 0.8
+
+
 def test_settings_are_checked():
-    for options in ({"epochs": 0}, {"batch_size": 0}, {"patience": 0}):
+    for options in ({"epochs": 0}, {"batch_size": 0}, {"patience": 0}, {"precision": "64-true"}):
         with pytest.raises(ConfigError):
             TrainingSettings(**options)
 
