@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--optimisation", type=Optimisation, default=Optimisation(backbone_learning_rate=1e-5))
     parser.add_argument("--scratch", type=Optimisation, default=Optimisation())
     options = parser.parse_args()
-    chosen = parser.instantiate_classes(options)
+    chosen = parser.instantiate(options)
     output = command.start_run(options.output, parser, options)
 
     pretrained = find_pretrained(options.pretrained)

@@ -31,8 +31,8 @@ def main() -> None:
     parser.add_argument("--optimisation", type=Optimisation, default=Optimisation())
     options = parser.parse_args()
     files = command.parse_files(options.data)
-    settings = parser.instantiate_classes(options).training
-    optimisation = parser.instantiate_classes(options).optimisation
+    settings = parser.instantiate(options).training
+    optimisation = parser.instantiate(options).optimisation
     output = command.start_run(options.output, parser, options)
 
     train, val, test = (

@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Optimisation, default=short)
     parser.add_argument("--finetune", type=Optimisation, default=replace(short, backbone_learning_rate=3e-4))
     options = parser.parse_args()
-    chosen = parser.instantiate_classes(options)
+    chosen = parser.instantiate(options)
     output = command.start_run(options.output, parser, options)
     samples = Path(options.samples)
     card = load_card("simulated_events")

@@ -1,4 +1,6 @@
 import dataclasses
+import multiprocessing
+import time
 
 import numpy as np
 import pytest
@@ -76,6 +78,18 @@ def test_several_processes_give_the_same_figures(task, model, tmp_path):
     there, _ = learning_curve(task, None, [60], [1, 2], output=tmp_path / "b", workers=2, **options)
     assert here[60]["scratch"]["accuracy"] == pytest.approx(there[60]["scratch"]["accuracy"], abs=0.02)
     assert set(there[60]) == {"scratch"}
+
+
+def test_processes_end_with_an_error(task, model, tmp_path):
+    before = set(multiprocessing.active_children())
+    with pytest.raises(ConfigError, match="100000 events of class 0"):
+        learning_curve(
+            task, None, [100_000, 60], [1, 2, 3], output=tmp_path, scratch=model, settings=SETTINGS, workers=2
+        )
+    deadline = time.monotonic() + 20
+    while set(multiprocessing.active_children()) - before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not set(multiprocessing.active_children()) - before
 
 
 def record(task, method, seed, shift):

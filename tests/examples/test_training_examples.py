@@ -128,6 +128,7 @@ def test_bad_input_is_one_sentence_and_a_status(folder, script, arguments, statu
     assert done.returncode == status, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_every_shipped_configuration_runs(folder):
