@@ -33,9 +33,8 @@ def read_chunk(source: SourceFile, card: Card, start: int, stop: int) -> Chunk:
         return reader.read(start, stop)
 
 
-def _chunks(source: SourceFile, card: Card, executor: Executor | None, report: ReadReport) -> Iterator[Chunk]:
+def _chunks(source: SourceFile, card: Card, executor: Executor | None) -> Iterator[Chunk]:
     with FileReader(source.path, card, source.label) as reader:
-        report.add(reader.report)
         ranges = reader.chunks(STEP_SIZE)
         if executor is None:
             for start, stop in ranges:
@@ -122,7 +121,7 @@ def convert(
             counted = ReadReport()
             total, labels = 0.0, -1
             try:
-                for chunk, chunk_report in _chunks(source, card, executor, ReadReport()):
+                for chunk, chunk_report in _chunks(source, card, executor):
                     stored = _storable(chunk, position, identity)
                     if hooks:
                         stored = preprocess(stored, pre_transform, pre_filter)

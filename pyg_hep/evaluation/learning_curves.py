@@ -115,9 +115,8 @@ def execute(run: Run) -> dict[str, Any]:
         record |= {"epochs": len(result.history), "best_epoch": result.best_epoch, "seconds": result.seconds}
         record["history"] = result.history
     weight = class_balance(y, weight)
-    score = probability[:, 1] if probability.shape[1] == 2 else probability
     record["accuracy"] = float(accuracy(y, probability, weight))
-    record["auc"] = float(roc_auc(y, score, weight))
+    record["auc"] = float(roc_auc(y, _score(probability, "auc"), weight))
     record["probability"] = probability.astype(np.float32)
     return record
 
