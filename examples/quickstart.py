@@ -31,7 +31,7 @@ SPLITS = {
     "pretraining": {"train": 0.9, "val": 0.1},
     "tasks": {"train": 0.15, "val": 0.05, "test": 0.8},
 }
-SEEDS_OF_SAMPLES = {"pretraining": 1, "tasks": 2}
+SEEDS_OF_SAMPLES = {"pretraining": 1, "tasks": 3}
 
 
 def sample(process: str, purpose: str, events: int, folder: Path, workers: int | None) -> Path:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
-import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +21,7 @@ from pyg_hep.loader import EventLoader
 from pyg_hep.metrics import accuracy, roc_auc
 from pyg_hep.objectives import Classification
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings, finetune, predict, pretrain
+from pyg_hep.workers import run_in_processes
 
 METHODS = ("scratch", "finetuned", "trees")
 
@@ -140,28 +137,9 @@ def execute_all(runs: Sequence[Run], workers: int = 1) -> Iterator[dict[str, Any
                 yield execute(run)
                 bar.update()
             return
-        context = multiprocessing.get_context("spawn")
-        with _pool(workers, context) as pool:
-            for future in as_completed([pool.submit(execute, run) for run in runs]):
-                yield future.result()
-                bar.update()
-
-
-@contextmanager
-def _pool(workers: int, context: Any) -> Iterator[ProcessPoolExecutor]:
-    """A pool whose work is dropped when the block is left by an error or Ctrl-C, which its processes ignore."""
-    pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
-    )
-    before = set(multiprocessing.active_children())
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - before:
-            process.kill()  # the trainer inside answers a mere request to end by going on
-        raise
-    pool.shutdown()
+        for _, record in run_in_processes(execute, runs, workers, import_main=True):
+            yield record
+            bar.update()
 
 
 def summarise(records: Sequence[dict[str, Any]], test: EventDataset, method: str) -> dict[str, float]:

@@ -18,7 +18,7 @@ from pyg_hep.simulation.chunk import CHUNK_SIZE, Chunk, ChunkResult, make_chunk
 from pyg_hep.simulation.lhe import HardEvents, Slice
 from pyg_hep.simulation.output import EventWriter
 from pyg_hep.simulation.processes import PROCESSES, find_process
-from pyg_hep.simulation.workers import run_in_processes
+from pyg_hep.workers import in_order, run_in_processes
 
 
 def simulate(
@@ -130,4 +130,12 @@ def _chunks(process: str, events: int, seed: int, mpi: bool, slices: list[Slice]
 def _run(chunks: list[Chunk], workers: int, bar: tqdm) -> Iterator[ChunkResult]:
     if min(workers, len(chunks)) == 1:
         return (make_chunk(chunk, bar.update) for chunk in chunks)
-    return run_in_processes(make_chunk, chunks, min(workers, len(chunks)), lambda chunk: bar.update(chunk.events))
+    return in_order(_count(run_in_processes(make_chunk, chunks, workers), chunks, bar))
+
+
+def _count(
+    results: Iterator[tuple[int, ChunkResult]], chunks: list[Chunk], bar: tqdm
+) -> Iterator[tuple[int, ChunkResult]]:
+    for position, result in results:
+        bar.update(chunks[position].events)
+        yield position, result
