@@ -88,6 +88,8 @@ class Optimisation:
         options: dict[str, Any] = {"weight_decay": self.weight_decay}
         if self.optimiser == "sgd":
             options["momentum"] = 0.9
+        if all(p.device.type == "cpu" for p in backbone.parameters()):
+            options["fused"] = True  # one call for all parameters; on GPUs torch's default does the like
         groups = self.parameter_groups(backbone, objective)
         optimiser = _OPTIMISERS[self.optimiser](groups, lr=self.learning_rate, **options)
 
