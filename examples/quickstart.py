@@ -31,7 +31,7 @@ SPLITS = {
     "pretraining": {"train": 0.9, "val": 0.1},
     "tasks": {"train": 0.4, "val": 0.1, "test": 0.5},
 }
-SEEDS_OF_SAMPLES = {"pretraining": 1, "tasks": 4}
+SEEDS_OF_SAMPLES = {"pretraining": 1, "tasks": 5}
 
 
 def sample(process: str, purpose: str, events: int, folder: Path, workers: int | None) -> Path:
@@ -64,7 +64,7 @@ def main() -> None:
     # Learning rates and schedule are for ten minutes, not the published ones: 12 epochs of 1e-4 teach a network of
     # this depth nothing, from scratch or not. The same for both kinds of training but for the pretrained layers.
     short = Optimisation(learning_rate=1e-3, schedule="cosine", warmup_epochs=1.0)
-    parser.add_argument("--pretrain_optimisation", type=Optimisation, default=replace(short, warmup_epochs=0.0))
+    parser.add_argument("--pretrain_optimisation", type=Optimisation, default=short)
     parser.add_argument("--scratch", type=Optimisation, default=short)
     parser.add_argument("--finetune", type=Optimisation, default=replace(short, backbone_learning_rate=3e-4))
     options = parser.parse_args()
