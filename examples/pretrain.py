@@ -31,8 +31,8 @@ def main() -> None:
     parser.add_argument("--optimisation", type=Optimisation, default=Optimisation())
     options = parser.parse_args()
     files = command.parse_files(options.data)
-    settings = parser.instantiate(options).training
-    optimisation = parser.instantiate(options).optimisation
+    chosen = parser.instantiate(options)
+    settings, optimisation = chosen.training, chosen.optimisation
     output = command.start_run(options.output, parser, options)
 
     train, val, test = (

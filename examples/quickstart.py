@@ -26,7 +26,7 @@ from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrai
 
 PRETRAINING = ("ttbar", "WH", "ZH", "ttH", "ggF", "VBF")
 TASKS = {"WH_ZH": ("WH", "ZH"), "stop_ttH": ("stop", "ttH")}  # the signal first
-# Pretraining needs no test events; the tasks have 1,000 training events per class and spend the rest on the test.
+# Pretraining needs no test events; the tasks draw from a pool several times as large as a training of 1,000 events.
 SPLITS = {
     "pretraining": {"train": 0.9, "val": 0.1},
     "tasks": {"train": 0.4, "val": 0.1, "test": 0.5},

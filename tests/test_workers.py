@@ -57,23 +57,20 @@ def test_processes_end_when_the_iteration_is_left():
     assert time.monotonic() - started < 30  # they were not waited for: the tasks last a minute
 
 
-def test_leaving_while_large_results_are_on_their_way_lets_the_interpreter_end():
+@pytest.mark.parametrize(
+    ("function", "tasks", "leave"),
+    [
+        pytest.param("bytes", "[100_000_000] * 4", "results.close()", id="while large results are on their way"),
+        pytest.param("time.sleep", "[0.0, 600.0]", "", id="an unfinished iteration is forgotten"),
+    ],
+)
+def test_the_interpreter_ends(function, tasks, leave):
     code = (
-        "from pyg_hep.workers import run_in_processes\n"
-        "results = run_in_processes(bytes, [100_000_000] * 4, 2)\n"
-        "next(results)\n"
-        "results.close()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_workers_end_when_an_unfinished_iteration_is_forgotten():
-    code = (
-        "from pyg_hep.workers import run_in_processes\n"
         "import time\n"
-        "kept = run_in_processes(time.sleep, [0.0, 600.0], 2)\n"
-        "next(kept)\n"
+        "from pyg_hep.workers import run_in_processes\n"
+        f"results = run_in_processes({function}, {tasks}, 2)\n"
+        "next(results)\n"
+        f"{leave}\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")

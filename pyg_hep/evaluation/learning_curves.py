@@ -132,12 +132,10 @@ def _trees(train: EventDataset, test: EventDataset, seed: int) -> tuple[np.ndarr
 def execute_all(runs: Sequence[Run], workers: int = 1) -> Iterator[dict[str, Any]]:
     """Records of all runs as they end, in this process or on ``workers`` processes with one thread each."""
     with tqdm(total=len(runs), desc="Training", unit="run", disable=None) as bar:
-        if workers <= 1:
-            for run in runs:
-                yield execute(run)
-                bar.update()
-            return
-        for _, record in run_in_processes(execute, runs, workers, import_main=True):
+        results: Iterator[tuple[int, dict[str, Any]]] = enumerate(map(execute, runs))
+        if workers > 1:
+            results = run_in_processes(execute, runs, workers, import_main=True)
+        for _, record in results:
             yield record
             bar.update()
 

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pyg_hep.nn.autograd import apply
 from pyg_hep.transforms.complete_graph import complete_edges
 
 
@@ -31,11 +32,11 @@ class Incidence:
 
     def gather(self, rows: Tensor) -> Tensor:
         """Each item's row: ``[R, D]`` to ``[M, D]``."""
-        return _gather(rows, self.index, self.order, self.first)
+        return apply(_Gather, rows, self.index, self.order, self.first)
 
     def sum(self, items: Tensor) -> Tensor:
         """Sum of the items of each row, zero for a row without any: ``[M, D]`` to ``[R, D]``."""
-        return _sum(items, self.index, self.order, self.first)
+        return apply(_Sum, items, self.index, self.order, self.first)
 
 
 @dataclass(frozen=True)
@@ -79,20 +80,6 @@ class CompleteGraphs:
         )
 
 
-def _gather(rows: Tensor, index: Tensor, order: Tensor, first: Tensor) -> Tensor:
-    if not torch.is_grad_enabled():  # as in a backward pass: torch.autograd.Function costs 25 us a call
-        return _Gather.forward(rows, index, order, first)
-    out: Tensor = _Gather.apply(rows, index, order, first)
-    return out
-
-
-def _sum(items: Tensor, index: Tensor, order: Tensor, first: Tensor) -> Tensor:
-    if not torch.is_grad_enabled():
-        return _Sum.forward(items, index, order, first)
-    out: Tensor = _Sum.apply(items, index, order, first)
-    return out
-
-
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(rows: Tensor, index: Tensor, order: Tensor, first: Tensor) -> Tensor:
@@ -104,7 +91,7 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        return _sum(grad, *ctx.saved_tensors), None, None, None
+        return apply(_Sum, grad, *ctx.saved_tensors), None, None, None
 
 
 class _Sum(torch.autograd.Function):
@@ -120,4 +107,4 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        return _gather(grad, *ctx.saved_tensors), None, None, None
+        return apply(_Gather, grad, *ctx.saved_tensors), None, None, None

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pyg_hep.nn.autograd import apply
+
 # An operator that torch's own compiler emits; a build without it lacks the attribute.
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
 
@@ -36,10 +38,7 @@ def linear(
         Shape ``[..., D]``. The two implementations differ by rounding only.
     """
     if _uses_onednn(x, weight, addend):
-        if not torch.is_grad_enabled():  # as in a backward pass: torch.autograd.Function costs 25 us a call
-            return _onednn(x, weight, bias, addend, relu)
-        out: Tensor = _OneDNNLinear.apply(x, weight, bias, addend, relu)
-        return out
+        return apply(_OneDNNLinear, x, weight, bias, addend, relu)
     out = F.linear(x, weight, bias)
     if addend is not None:
         out = out + addend
@@ -61,25 +60,21 @@ def _uses_onednn(x: Tensor, weight: Tensor, addend: Tensor | None) -> bool:
     )
 
 
-def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None, addend: Tensor | None, relu: bool) -> Tensor:
-    assert _ONEDNN is not None
-    # Rows with gaps, as in a block of a weight, would fall to oneDNN's reference kernel: 1000 times slower.
-    x = x.contiguous()
-    if not weight.t().is_contiguous():
-        weight = weight.contiguous()
-    if addend is None:
-        out: Tensor = _ONEDNN(x, weight, bias, "relu" if relu else "none", [], "")
-        return out
-    out = _ONEDNN.binary(x, addend.contiguous(), weight, bias, "add")
-    return out.relu_() if relu else out
-
-
 class _OneDNNLinear(torch.autograd.Function):
     """The fused product; its gradients are again calls of :func:`linear`."""
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None, addend: Tensor | None, relu: bool) -> Tensor:
-        return _onednn(x, weight, bias, addend, relu)
+        assert _ONEDNN is not None
+        # Rows with gaps, as in a block of a weight, would fall to oneDNN's reference kernel: 1000 times slower.
+        x = x.contiguous()
+        if not weight.t().is_contiguous():
+            weight = weight.contiguous()
+        if addend is None:
+            out: Tensor = _ONEDNN(x, weight, bias, "relu" if relu else "none", [], "")
+            return out
+        out = _ONEDNN.binary(x, addend.contiguous(), weight, bias, "add")
+        return out.relu_() if relu else out
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
