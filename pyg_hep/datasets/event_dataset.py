@@ -18,7 +18,7 @@ from pyg_hep.datasets.fingerprint import Files, fingerprint, reading_part, sourc
 from pyg_hep.datasets.storage import ALL_NODE_COLUMNS, MANIFEST, EventStorage
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.readers import Card, ReadReport, load_card
-from pyg_hep.transforms.complete_graph import CompleteGraph
+from pyg_hep.transforms.complete_graph import CompleteGraph, complete_edges, edge_features
 
 _COMPLETE_GRAPH = CompleteGraph()
 
@@ -33,7 +33,8 @@ class EventDataset(InMemoryDataset):
         root: folder for the processed data.
         card: dataset card: a path, a shipped name, a mapping or a :class:`~pyg_hep.readers.Card`.
         files: a path, a list of paths (label = position in the list), or a mapping of process name to path or
-            paths (label = position of the process). None opens what ``root`` holds for this card.
+            paths (label = position of the process). None takes the files that the card names, or else opens what
+            ``root`` holds for this card.
         split: None for all events, or a split of the card (``"train"``, ``"val"``, ``"test"``): events are
             assigned by a hash of run, luminosity block and event number, so an event never changes its split.
         transform: applied to every graph on access.
@@ -67,6 +68,8 @@ class EventDataset(InMemoryDataset):
         if split is not None and split not in self.card.splits:
             raise ConfigError(f"no split {split!r} in {self.card.source}: {nearest(split, self.card.splits)}")
         processed = Path(root).expanduser() / "processed"
+        if files is None and self.card.files:
+            files = self.card.files
         if files is None:
             self._folder = _only_folder(processed, self.card)
             self._sources = []
@@ -110,6 +113,7 @@ class EventDataset(InMemoryDataset):
             on_error=self._on_error,
             pre_transform=self.pre_transform,
             pre_filter=self.pre_filter,
+            force=self.force_reload,
         )
 
     def _split_indices(self, split: str) -> np.ndarray:
@@ -130,6 +134,35 @@ class EventDataset(InMemoryDataset):
         return list(self.storage.manifest["processes"])
 
     @property
+    def class_names(self) -> list[str]:
+        """Names of the classes, or of the labels of a multi-label card; empty where only numbers are known."""
+        return list(self.storage.manifest["class_names"])
+
+    def expected_yields(self) -> dict[str, float]:
+        r"""Events expected of every process in the card's luminosity.
+
+        .. math:: N = \sigma L \sum_\mathrm{selected} w \Big/ \sum_\mathrm{all} w
+
+        The sum of all weights is that of the generator where the files have it (``Runs.genEventSumw``), else that
+        of the events read. Multiply a weight of a process by ``yield / sum_of_weights_per_process`` to normalise it.
+
+        Raises:
+            ConfigError: when the card lacks the luminosity or a cross section.
+        """
+        weight, manifest = self.card.weight, self.storage.manifest
+        missing = [name for name in manifest["processes"] if name not in weight.cross_section]
+        if weight.luminosity is None or missing:
+            what = f"weight.cross_section.{missing[0]}" if missing else "weight.luminosity"
+            raise ConfigError(f"expected yields need the key {what!r} of {self.card.source}")
+        yields = {}
+        for name in manifest["processes"]:
+            total = manifest["generator_weights_per_process"][name]
+            total = manifest["sum_of_weights_read_per_process"][name] if total is None else total
+            share = manifest["sum_of_weights_per_process"][name] / total
+            yields[name] = weight.cross_section[name] * 1000 * weight.luminosity * share
+        return yields
+
+    @property
     def report(self) -> ReadReport:
         """What the conversion read, dropped and skipped."""
         return ReadReport.from_dict(self.storage.manifest["report"])
@@ -145,6 +178,30 @@ class EventDataset(InMemoryDataset):
         if self._indices is None:
             return torch.arange(self.storage.num_events)
         return torch.as_tensor(np.asarray(self._indices, dtype=np.int64))
+
+    @property
+    def num_nodes(self) -> int:
+        """Nodes of all events of this (subset of the) data set."""
+        offsets, positions = self.storage.offsets, self.positions
+        return int((offsets[positions + 1] - offsets[positions]).sum())
+
+    @property
+    def data(self) -> Any:
+        """None: the events lie in files, and a change to a copy of them would be lost without a word."""
+        # Python asks __getattr__ next, whose message says what to take instead.
+        raise AttributeError
+
+    def to(self, device: int | str | torch.device) -> EventDataset:
+        """The data set itself for the CPU, where its files are mapped.
+
+        Raises:
+            ConfigError: for any other device.
+        """
+        if torch.device(device).type != "cpu":
+            raise ConfigError(
+                f"an EventDataset stays in its files: EventLoader(..., device={str(device)!r}) puts its batches there"
+            )
+        return self
 
     def column(self, name: str) -> Tensor:
         """A per-event column (``y``, ``weight``, ``event_number``, ...) of the events of this (sub)set.
@@ -164,7 +221,10 @@ class EventDataset(InMemoryDataset):
             return self.column(key)
         if storage is not None and key in storage.nodes:
             return storage.gather(self.positions)[0][key]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {key!r}")
+        hint = ""
+        if key == "data":
+            hint = ": its columns are dataset.p4, dataset.y, ..., its graphs dataset[i]; change them with a transform"
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {key!r}{hint}")
 
     def len(self) -> int:
         """Events in the storage."""
@@ -181,6 +241,31 @@ class EventDataset(InMemoryDataset):
             data[name] = column[idx : idx + 1].clone()
         data.num_nodes = stop - start
         return data
+
+    def __getitems__(self, positions: Sequence[int]) -> list[Any]:
+        """Graphs of several positions at once, for PyTorch's ``DataLoader``: what ``dataset[i]`` gives, sooner.
+
+        Graphs of one call are slices of common tensors.
+        """
+        kind = type(self)
+        if kind.get is not EventDataset.get or kind.__getitem__ is not EventDataset.__getitem__:
+            return [self[i] for i in positions]
+        nodes, events, counts = self.storage.gather(self.positions[torch.as_tensor(positions, dtype=torch.int64)])
+        sizes = counts.tolist()
+        columns: dict[str, Sequence[Any]] = {name: values.split(sizes) for name, values in nodes.items()}
+        columns |= {name: values.split(1) for name, values in events.items()}
+        columns["num_nodes"] = sizes
+        transform = self.transform
+        if type(transform) is CompleteGraph:  # it may see all events at once, other transforms see one
+            edge_index, num_edges = complete_edges(counts)
+            features = edge_features(nodes["p4"], edge_index)
+            edge_index -= torch.repeat_interleave(counts.cumsum(0) - counts, num_edges)
+            edges = num_edges.tolist()
+            columns["edge_index"] = [part.contiguous() for part in edge_index.split(edges, dim=1)]
+            columns["edge_attr"] = features.split(edges)
+            transform = None
+        graphs = (Data.from_dict(dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))
+        return [data if transform is None else transform(data) for data in graphs]
 
     def index_select(self, idx: Any) -> EventDataset:
         """Subset by slice (of integers or fractions), list, tuple, array or tensor of positions or booleans."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from pyg_hep.errors import ConfigError, ReaderError
 from pyg_hep.readers import Card
-from pyg_hep.readers.root import is_remote
+from pyg_hep.readers.source import is_remote
 from pyg_hep.schema import SCHEMA_VERSION
 
 _PROBE = 1 << 16
@@ -72,6 +72,12 @@ def _file_identity(path: str) -> list[Any]:
         raise ReaderError(f"{path}: {error.strerror or error}") from None
 
 
+def file_number(path: str) -> int:
+    """A number made of a file's content (or of an address), the same wherever the file lies."""
+    content = json.dumps(_file_identity(path)).encode()
+    return int.from_bytes(hashlib.sha256(content).digest()[:8], "little", signed=True)
+
+
 def _callable_identity(function: Any) -> Any:
     """A description of a transform or filter that changes with its code and its arguments."""
     if function is None:
@@ -88,10 +94,12 @@ def _callable_identity(function: Any) -> Any:
 def reading_part(card: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a card's content that shapes what is stored, as plain JSON.
 
-    Splits and the policy for negative weights act when the data set is used, so changing them converts nothing.
+    Splits, cross sections and the like act when the data set is used, so changing them converts nothing.
     """
-    content = {k: v for k, v in card.items() if k not in ("description", "splits")}
-    content["weight"] = {k: v for k, v in content["weight"].items() if k != "negative"}
+    content = {k: v for k, v in card.items() if k not in ("description", "splits", "files", "records")}
+    if "weight" in content:
+        used_later = ("cross_section", "luminosity")
+        content["weight"] = {k: v for k, v in content["weight"].items() if k not in used_later}
     result: dict[str, Any] = json.loads(json.dumps(content))
     return result
 

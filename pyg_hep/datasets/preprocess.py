@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
-from pyg_hep.datasets.storage import ALL_EVENT_COLUMNS, ALL_NODE_COLUMNS, NOT_IN_GRAPHS
+from pyg_hep.datasets.storage import ALL_NODE_COLUMNS, NOT_IN_GRAPHS
 from pyg_hep.errors import ConfigError
 from pyg_hep.readers import EventColumns
 
@@ -23,7 +23,7 @@ def preprocess(chunk: EventColumns, pre_transform: GraphFunction, pre_filter: Gr
         ConfigError: when ``pre_transform`` adds or removes a column: what is stored is fixed by the schema.
     """
     node_names = [n for n in chunk.nodes if n in ALL_NODE_COLUMNS]
-    event_names = [n for n in chunk.events if n in ALL_EVENT_COLUMNS and n not in NOT_IN_GRAPHS]
+    event_names = [n for n in chunk.events if n not in NOT_IN_GRAPHS]
     graphs, rows = [], []
     ends = np.cumsum(chunk.counts)
     for row, (start, stop) in enumerate(zip(ends - chunk.counts, ends, strict=True)):

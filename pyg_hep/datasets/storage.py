@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import functools
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -36,13 +34,29 @@ MANIFEST = "manifest.json"
 
 
 class ColumnFile:
-    """A ``.npy`` file that grows: rows are appended, the header is written again when it is closed."""
+    """A ``.npy`` file that grows: rows are appended, the header is written again when it is closed.
 
-    def __init__(self, path: Path, column: Column):
-        self.rows = 0
+    Args:
+        path: the file.
+        column: shape and type of a row.
+        rows: of a file that is there already, the rows that are kept.
+
+    Raises:
+        ReaderError: when the file has fewer rows.
+    """
+
+    def __init__(self, path: Path, column: Column, rows: int = 0):
+        self.rows = rows
         self._shape, self._dtype = column.shape, np.dtype(column.stored)
-        self._file: BinaryIO = path.open("w+b")
+        self._file: BinaryIO = path.open("r+b" if rows else "w+b")
         self._data_start = self._write_header()
+        if rows:
+            if path.stat().st_size < self._end(rows):
+                raise ReaderError(f"{path}: the file is shorter than {rows} rows; use force_reload=True")
+            self.truncate(rows)
+
+    def _end(self, rows: int) -> int:
+        return self._data_start + rows * self._dtype.itemsize * int(np.prod(self._shape, dtype=np.int64))
 
     def _write_header(self) -> int:
         # numpy pads its header so that the first axis can grow to any length without moving the data.
@@ -60,10 +74,21 @@ class ColumnFile:
         self._file.write(np.ascontiguousarray(values, dtype=self._dtype).tobytes())
         self.rows += len(values)
 
+    def flush(self) -> None:
+        """Hand what was appended to the operating system, where the end of this process cannot lose it."""
+        self._file.flush()
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Rows that were appended."""
+        self._file.flush()
+        self._file.seek(self._end(start))
+        content = self._file.read(self._end(stop) - self._end(start))
+        self._file.seek(0, 2)
+        return np.frombuffer(content, dtype=self._dtype).reshape(stop - start, *self._shape)
+
     def truncate(self, rows: int) -> None:
         """Forget all rows after the first ``rows``."""
-        row_bytes = self._dtype.itemsize * int(np.prod(self._shape, dtype=np.int64))
-        self._file.truncate(self._data_start + rows * row_bytes)
+        self._file.truncate(self._end(rows))
         self._file.seek(0, 2)
         self.rows = rows
 
@@ -77,24 +102,49 @@ class ColumnFile:
 
 
 class StorageWriter:
-    """Writes a storage into ``folder``; use it as a context manager, the folder goes when anything fails."""
+    """Writes columns into ``folder``; as a context manager it closes them.
 
-    def __init__(self, folder: Path, node_columns: list[str], event_columns: list[str]):
-        folder.mkdir(parents=True)
+    Args:
+        folder: an existing folder.
+        node_columns: columns with one row per node.
+        event_columns: columns with one row per event.
+        num_events: events that are there already and stay.
+        num_nodes: their nodes.
+
+    Raises:
+        ReaderError: when less is there.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        node_columns: Mapping[str, Column],
+        event_columns: Mapping[str, Column],
+        num_events: int = 0,
+        num_nodes: int = 0,
+    ):
         self.folder = folder
-        self.num_events = 0
-        columns = {name: ALL_NODE_COLUMNS[name] for name in node_columns}
-        columns |= {name: ALL_EVENT_COLUMNS[name] for name in event_columns}
-        columns["offsets"] = Column((), "int64", "int64", "", "first node of each event, and the end")
-        self._node_columns, self._event_columns = node_columns, event_columns
-        self._files = {name: ColumnFile(folder / f"{name}.npy", column) for name, column in columns.items()}
-        self._files["offsets"].append(np.zeros(1))
-        self._num_nodes = 0
+        self._node_columns, self._event_columns = list(node_columns), list(event_columns)
+        self._files = {name: ColumnFile(folder / f"{name}.npy", c, num_nodes) for name, c in node_columns.items()}
+        self._files |= {name: ColumnFile(folder / f"{name}.npy", c, num_events) for name, c in event_columns.items()}
+        offsets = Column((), "int64", "int64", "", "first node of each event, and the end")
+        self._files["offsets"] = ColumnFile(folder / "offsets.npy", offsets, num_events + 1 if num_events else 0)
+        if not num_events:
+            self._files["offsets"].append(np.zeros(1))
+        self.num_events, self._num_nodes = num_events, num_nodes
 
     @property
     def num_nodes(self) -> int:
         """Nodes written."""
         return self._num_nodes
+
+    def first_node(self, event: int) -> int:
+        """First node of an event that was written, or of the next one."""
+        return int(self._files["offsets"].read(event, event + 1)[0])
+
+    def stored(self, name: str) -> np.ndarray:
+        """A column as written so far."""
+        return self._files[name].read(0, self._files[name].rows)
 
     def append(self, nodes: Mapping[str, np.ndarray], counts: np.ndarray, events: Mapping[str, np.ndarray]) -> None:
         """Append events."""
@@ -105,6 +155,11 @@ class StorageWriter:
         self._files["offsets"].append(self._num_nodes + np.cumsum(counts))
         self._num_nodes += int(counts.sum())
         self.num_events += len(counts)
+
+    def flush(self) -> None:
+        """Hand everything to the operating system."""
+        for file in self._files.values():
+            file.flush()
 
     def rollback(self, num_events: int, num_nodes: int) -> None:
         """Go back to an earlier state."""
@@ -117,8 +172,7 @@ class StorageWriter:
 
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """Close all columns and write the manifest, the file whose presence says that the rest is complete."""
-        for file in self._files.values():
-            file.close()
+        self.close()
         content = {
             **manifest,
             "num_events": self.num_events,
@@ -128,16 +182,16 @@ class StorageWriter:
         }
         (self.folder / MANIFEST).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
+    def close(self) -> None:
+        """Close all columns."""
+        for file in self._files.values():
+            file.close()
+
     def __enter__(self) -> StorageWriter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            for file in self._files.values():
-                file.close()
-            shutil.rmtree(self.folder, ignore_errors=True)
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 class EventStorage:

@@ -10,7 +10,8 @@ from typing import Any
 import awkward as ak
 
 from pyg_hep.errors import ReaderError
-from pyg_hep.readers.card import Card, load_card, shipped_cards
+from pyg_hep.readers.card import Card
+from pyg_hep.readers.card_parser import load_card, shipped_cards
 from pyg_hep.readers.events import EventColumns, FileReader
 from pyg_hep.readers.report import ReadReport
 

@@ -1,6 +1,7 @@
-"""Dataset cards: the YAML that says how the branches of a file become the objects of an event graph.
+"""Dataset cards: how the columns of files become the objects of an event graph. What a card may say, no logic.
 
-Parsing and validation only; ``objects.py`` applies a card to arrays. ``datasets/*.yaml`` are the shipped cards.
+``card_parser.py`` reads the YAML, ``objects.py`` applies a card to arrays; ``datasets/template.yaml`` explains
+every key.
 """
 
 from __future__ import annotations
@@ -8,18 +9,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.readers.expression import Expression
-from pyg_hep.schema import ObjectType
+from pyg_hep.schema import Level, ObjectType
 
-READERS = ("nanoaod",)
-NEGATIVE_WEIGHTS = ("keep", "error", "absolute")
+NEGATIVE_WEIGHTS = ("keep", "error", "absolute", "drop")
+ON_INVALID = ("drop", "error")
+DUPLICATES = ("keep", "drop", "error")
+ORDERS = ("pt", "file")
+UNITS = {"MeV": 1e-3, "GeV": 1.0, "TeV": 1e3}
+"""Unit of momenta, energies and masses -> GeV."""
+CARTESIAN = ("px", "py", "pz", "energy")
 KINEMATICS = ("pt", "eta", "phi", "mass", "charge")
+"""Columns that every object has after reading."""
+MOMENTUM_SETS = (("pt", "eta", "phi"), ("px", "py", "pz"))
+MOTHER = "mother_"
+"""Prefix of the columns of an object's mother in cuts, where ``mother`` is given."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +35,13 @@ class BTag:
     Args:
         column: column of the jet collection, such as ``btagDeepFlavB``.
         above: a jet is tagged where the discriminant exceeds this value.
+        bit: where the column is a mask of decisions (Delphes), the bit that is read instead of ``above``.
         era: what the working point is and where it comes from.
     """
 
     column: str
-    above: float
+    above: float | None = None
+    bit: int | None = None
     era: str = ""
 
 
@@ -51,219 +59,155 @@ class ObjectDefinition:
 
     Args:
         kind: the :class:`~pyg_hep.schema.ObjectType`, by its lower-case name.
-        collection: name, or names in order of preference, of the collection in the file.
+        collection: name, or names in order of preference, of the collection in the file. With ``{}`` inside it is
+            the pattern of the column names itself: ``fjet_clus_{}``.
+        level: ``reco`` or ``gen``.
         optional: a file without the collection is read without it, and the report says so.
-        columns: column -> name in the collection, where the two differ.
+        unit: of momenta, energies and masses in the file.
+        columns: column -> name in the collection, or names in order of preference, where the two differ.
+        define: column -> expression over the columns of the collection and the card's event columns.
+        present: expression that is false for padding; by default an all-zero momentum in an array of fixed length.
+        mother: column with the position of the mother; its columns then have the names ``mother_...`` in cuts.
         cuts: expressions over the collection's columns; a list of expressions is a choice, of which the first
             whose columns the file has is applied. A cut none of whose columns exist is skipped and reported.
-        btag: discriminants in order of preference, each with its own working point.
+        btag: discriminants in order of preference, each with its own working point; ``btag`` in a cut is the
+            decision.
         overlap: overlap removal against other objects of the card.
-        at_most: keep the leading ones in pt only.
+        order: ``pt`` or ``file``.
+        at_most: keep the leading ones only.
     """
 
     kind: ObjectType
     collection: tuple[str, ...]
+    level: Level = Level.RECO
     optional: bool = False
-    columns: Mapping[str, str] = field(default_factory=dict)
+    unit: str = "GeV"
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    define: Mapping[str, Expression] = field(default_factory=dict)
+    present: Expression | None = None
+    mother: str | None = None
     cuts: tuple[tuple[Expression, ...], ...] = ()
     btag: tuple[BTag, ...] = ()
     overlap: Overlap | None = None
+    order: str = "pt"
     at_most: int | None = None
 
 
 @dataclass(frozen=True)
-class WeightDefinition:
-    """Event weights: a branch (1 where absent) and what the loss does with negative ones."""
+class Limit:
+    """Of all objects of several definitions together, the ``at_most`` leading ones in pt are kept."""
 
-    branch: str | None = None
+    objects: tuple[str, ...]
+    at_most: int
+
+
+@dataclass(frozen=True)
+class WeightDefinition:
+    """Event weights.
+
+    Args:
+        branch: name, or names in order of preference; every event has weight 1 where a file has none.
+        required: a file without the branch is an error.
+        negative: what is done with negative weights.
+        cross_section: of every process [pb]; with ``luminosity`` [1/fb] the expected yields are known.
+        luminosity: integrated luminosity [1/fb].
+    """
+
+    branch: tuple[str, ...] = ()
+    required: bool = False
     negative: str = "keep"
+    cross_section: Mapping[str, float] = field(default_factory=dict)
+    luminosity: float | None = None
+
+
+@dataclass(frozen=True)
+class LabelDefinition:
+    """What ``y`` is, where it is not the position of the file's process.
+
+    Args:
+        value: expression that gives a non-negative integer.
+        classes: class -> expression; the first true one counts, events of none are dropped and counted.
+        multilabel: name of a label -> expression; ``y`` has shape ``[1, k]``.
+        computed: a set of labels made from the card's ``truth``; ``ho_multilabel`` is that of Ho et al.
+    """
+
+    value: Expression | None = None
+    classes: Mapping[str, Expression] = field(default_factory=dict)
+    multilabel: Mapping[str, Expression] = field(default_factory=dict)
+    computed: str | None = None
 
 
 @dataclass(frozen=True)
 class Card:
-    """A validated dataset card; ``as_dict()`` is what the cache fingerprint hashes."""
+    """A validated dataset card; ``as_dict()`` is what the cache fingerprint hashes.
+
+    Args:
+        name: names the processed data.
+        reader: the file format, a key of :data:`~pyg_hep.readers.formats.FORMATS`.
+        tree: tree of a ROOT file, where it is not the format's own.
+        files: process -> paths, used where no files are given.
+        records: process -> record numbers of an archive, used by the named data sets.
+        objects: what becomes a node, in this order.
+        truth: objects that are counted and read for labels only.
+        limits: largest numbers of objects of several definitions together.
+        columns: name of an event column in expressions -> where it is in the file.
+        selection: expressions over ``n_<object>``, ``n_objects``, ``n_btag``, ``columns`` and branches.
+        label: see :class:`LabelDefinition`.
+        weight: see :class:`WeightDefinition`.
+        keep: name -> expression of event columns that are stored as float32 with every graph.
+        keep_btag_score: store the discriminant too.
+        keep_pdg_id: store PDG numbers.
+        identity: what identifies an event; the format's own where None.
+        splits: name -> fraction of the events.
+        on_invalid: what is done with events that hold NaN, infinite or impossible values.
+        duplicates: what is done with events whose identity was there before.
+    """
 
     name: str
     objects: Mapping[str, ObjectDefinition]
     reader: str = "nanoaod"
-    tree: str = "Events"
+    tree: str | None = None
     description: str = ""
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    records: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    truth: Mapping[str, ObjectDefinition] = field(default_factory=dict)
+    limits: tuple[Limit, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     selection: tuple[Expression, ...] = ()
-    label: str | None = None
+    label: LabelDefinition | None = None
     weight: WeightDefinition = field(default_factory=WeightDefinition)
-    identity: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "run_number": "run",
-            "luminosity_block": "luminosityBlock",
-            "event_number": "event",
-        }
-    )
+    keep: Mapping[str, Expression] = field(default_factory=dict)
+    keep_btag_score: bool = False
+    keep_pdg_id: bool = False
+    identity: Mapping[str, str] | None = None
     splits: Mapping[str, float] = field(default_factory=lambda: {"train": 0.7, "val": 0.15, "test": 0.15})
     on_invalid: str = "drop"
-    keep_btag_score: bool = False
+    duplicates: str = "keep"
     source: str = "a card made in Python"
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON content without the card's own path, so that a moved card has the same fingerprint."""
-        content = dataclasses.asdict(self)
+        """The card as :func:`load_card` takes it, without its own path: a moved card has the same fingerprint."""
+        content = _plain(self)
         content.pop("source")
-        content["selection"] = [e.text for e in self.selection]
-        for name, definition in self.objects.items():
-            content["objects"][name]["kind"] = definition.kind.name.lower()
-            content["objects"][name]["cuts"] = [[e.text for e in cut] for cut in definition.cuts]
         return content
 
 
-def shipped_cards() -> dict[str, Path]:
-    """Name -> path of the cards that come with the library (in a wheel, or in a checkout's ``datasets``)."""
-    package = Path(__file__).resolve().parent.parent
-    folder = package / "cards" if (package / "cards").is_dir() else package.parent / "datasets"
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-
-
-def load_card(card: str | Path | Mapping[str, Any] | Card) -> Card:
-    """Read and validate a card.
-
-    Args:
-        card: a path, the name of a shipped card, the content as a mapping, or a :class:`Card` (returned as is).
-
-    Raises:
-        ConfigError: for a missing file, YAML that cannot be read, an unknown key or an unusable value; the
-            message names the file, the key and the nearest valid key.
-    """
-    if isinstance(card, Card):
-        return card
-    if isinstance(card, Mapping):
-        return _Parser("the card given").card(card)
-    path = Path(card)
-    shipped = shipped_cards()
-    if not path.is_file():
-        if str(card) not in shipped:
-            raise ConfigError(f"no card {str(card)!r}: not a file, nor shipped ({nearest(str(card), shipped)})")
-        path = shipped[str(card)]
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = " ".join(str(error).split())
-        raise ConfigError(f"card {path}: not readable as YAML: {problem}") from None
-    return _Parser(f"card {path}").card(content)
-
-
-class _Parser:
-    """Turns the content of one card into dataclasses; every error starts with where it was found."""
-
-    def __init__(self, where: str):
-        self.where = where
-
-    def fail(self, key: str, problem: str) -> ConfigError:
-        return ConfigError(f"{self.where}, key {key!r}: {problem}")
-
-    def keys(self, content: Any, cls: type, key: str, required: tuple[str, ...] = ()) -> dict[str, Any]:
-        if not isinstance(content, Mapping):
-            raise self.fail(key, f"expected a mapping, found {content!r:.60}")
-        valid = {f.name for f in dataclasses.fields(cls)} - {"source"}
-        for name in content:
-            if name not in valid:
-                raise self.fail(f"{key}.{name}".lstrip("."), f"unknown key, {nearest(str(name), valid)}")
-        for name in required:
-            if name not in content:
-                raise self.fail(f"{key}.{name}".lstrip("."), "is required")
-        return dict(content)
-
-    def texts(self, value: Any, key: str) -> tuple[str, ...]:
-        values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list) or not values or not all(isinstance(v, str) for v in values):
-            raise self.fail(key, f"expected a name or a list of names, found {value!r:.60}")
-        return tuple(values)
-
-    def names(self, value: Any, key: str) -> dict[str, str]:
-        if not isinstance(value, Mapping) or not all(isinstance(v, str) for v in value.values()):
-            raise self.fail(key, f"expected a mapping of names, found {value!r:.60}")
-        return {str(k): v for k, v in value.items()}
-
-    def choice(self, value: Any, valid: tuple[str, ...], key: str) -> str:
-        if value not in valid:
-            raise self.fail(key, f"{value!r} is not possible, {nearest(str(value), valid)}")
-        return str(value)
-
-    def number(self, value: Any, key: str) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self.fail(key, f"expected a number, found {value!r:.60}")
-        return float(value)
-
-    def expression(self, value: Any, key: str) -> Expression:
-        try:
-            return Expression(value)
-        except ConfigError as error:
-            raise self.fail(key, str(error)) from None
-
-    def card(self, content: Any) -> Card:
-        given = self.keys(content, Card, "", required=("name", "objects"))
-        given["source"] = self.where
-        if not isinstance(given["objects"], Mapping) or not given["objects"]:
-            raise self.fail("objects", "expected a mapping of at least one object definition")
-        given["objects"] = {
-            str(name): self.object(value, f"objects.{name}") for name, value in given["objects"].items()
-        }
-        for name, definition in given["objects"].items():
-            for other in definition.overlap.objects if definition.overlap else ():
-                if other not in given["objects"]:
-                    problem = f"no object {other!r}, {nearest(other, given['objects'])}"
-                    raise self.fail(f"objects.{name}.overlap.objects", problem)
-        given["reader"] = self.choice(given.get("reader", "nanoaod"), READERS, "reader")
-        selection = given.get("selection", [])
-        selection = self.texts(selection, "selection") if selection else ()
-        given["selection"] = tuple(self.expression(e, "selection") for e in selection)
-        given["on_invalid"] = self.choice(given.get("on_invalid", "drop"), ("drop", "error"), "on_invalid")
-        if "weight" in given:
-            weight = self.keys(given["weight"], WeightDefinition, "weight")
-            weight["negative"] = self.choice(weight.get("negative", "keep"), NEGATIVE_WEIGHTS, "weight.negative")
-            given["weight"] = WeightDefinition(**weight)
-        if "identity" in given:
-            given["identity"] = self.names(given["identity"], "identity")
-            for column in given["identity"]:
-                valid = ("run_number", "luminosity_block", "event_number")
-                self.choice(column, valid, f"identity.{column}")
-        if "splits" in given:
-            given["splits"] = self.splits(given["splits"])
-        return Card(**given)
-
-    def splits(self, value: Any) -> dict[str, float]:
-        if not isinstance(value, Mapping) or not value:
-            raise self.fail("splits", f"expected a mapping of name to fraction, found {value!r:.60}")
-        fractions = {str(k): self.number(v, f"splits.{k}") for k, v in value.items()}
-        if min(fractions.values()) < 0 or not 0 < sum(fractions.values()) <= 1 + 1e-9:
-            raise self.fail("splits", f"fractions must be positive with a sum of at most 1, found {fractions}")
-        return fractions
-
-    def object(self, content: Any, key: str) -> ObjectDefinition:
-        given = self.keys(content, ObjectDefinition, key, required=("kind", "collection"))
-        kinds = tuple(k.name.lower() for k in ObjectType)
-        given["kind"] = ObjectType[self.choice(given["kind"], kinds, f"{key}.kind").upper()]
-        given["collection"] = self.texts(given["collection"], f"{key}.collection")
-        if "columns" in given:
-            given["columns"] = self.names(given["columns"], f"{key}.columns")
-        cuts = given.get("cuts", [])
-        if not isinstance(cuts, list):
-            raise self.fail(f"{key}.cuts", f"expected a list of cuts, found {cuts!r:.60}")
-        given["cuts"] = tuple(
-            tuple(self.expression(e, f"{key}.cuts") for e in self.texts(cut, f"{key}.cuts")) for cut in cuts
-        )
-        btag = given.get("btag", [])
-        if not isinstance(btag, list):
-            raise self.fail(f"{key}.btag", f"expected a list of discriminants, found {btag!r:.60}")
-        given["btag"] = tuple(self.btag(b, f"{key}.btag") for b in btag)
-        if "overlap" in given:
-            overlap = self.keys(given["overlap"], Overlap, f"{key}.overlap", required=("objects",))
-            given["overlap"] = Overlap(
-                self.texts(overlap["objects"], f"{key}.overlap.objects"),
-                self.number(overlap.get("delta_r", 0.4), f"{key}.overlap.delta_r"),
-            )
-        if "at_most" in given and (type(given["at_most"]) is not int or given["at_most"] < 1):
-            raise self.fail(f"{key}.at_most", f"expected a positive integer, found {given['at_most']!r}")
-        return ObjectDefinition(**given)
-
-    def btag(self, content: Any, key: str) -> BTag:
-        given = self.keys(content, BTag, key, required=("column", "above"))
-        given["above"] = self.number(given["above"], f"{key}.above")
-        return BTag(**given)
+def _plain(value: Any) -> Any:
+    """JSON content; what is at its default is left out, so that a new key changes no old fingerprint."""
+    if isinstance(value, Expression):
+        return value.text
+    if isinstance(value, (ObjectType, Level)):
+        return value.name.lower()
+    if dataclasses.is_dataclass(value):
+        result = {}
+        for item in dataclasses.fields(value):
+            content = getattr(value, item.name)
+            default = item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
+            if content != default:
+                result[item.name] = _plain(content)
+        return result
+    if isinstance(value, Mapping):
+        return {key: _plain(content) for key, content in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(content) for content in value]
+    return value

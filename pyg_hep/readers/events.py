@@ -12,10 +12,15 @@ import numpy as np
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers import objects
 from pyg_hep.readers.card import Card
-from pyg_hep.readers.plan import plan_file
+from pyg_hep.readers.columns import Column, per_event
+from pyg_hep.readers.formats import FORMATS
+from pyg_hep.readers.labels import COMPUTED
+from pyg_hep.readers.momenta import Collection, evaluate, pdg_ids, read_collection
+from pyg_hep.readers.plan import ObjectPlan, plan_file
 from pyg_hep.readers.report import ReadReport
-from pyg_hep.readers.root import RootTree, flat
-from pyg_hep.schema import Level
+from pyg_hep.schema import OPTIONAL_EVENT_COLUMNS
+
+Collections = Mapping[str, Collection]
 
 
 @dataclass
@@ -25,7 +30,8 @@ class EventColumns:
     Attributes:
         nodes: columns with one row per node (pt, eta, phi, mass, kind, charge, btag, level, ...).
         counts: nodes of each event.
-        events: columns with one row per event (y, weight, entry, and the identity where the file has it).
+        events: columns with one row per event (y, weight, entry, the card's ``keep``, and the identity where the
+            file has it).
     """
 
     nodes: dict[str, np.ndarray]
@@ -37,6 +43,35 @@ class EventColumns:
         nodes = ak.unflatten(ak.zip(self.nodes, with_name="Momentum4D"), self.counts)
         return ak.zip({"objects": nodes, **self.events}, depth_limit=1)
 
+    def select(self, kept: np.ndarray) -> EventColumns:
+        """The events for which a mask is true."""
+        of_kept = np.repeat(kept, self.counts)
+        return EventColumns(
+            {name: values[of_kept] for name, values in self.nodes.items()},
+            self.counts[kept],
+            {name: values[kept] for name, values in self.events.items()},
+        )
+
+
+class _Selection:
+    """Which events of a chunk are still in, and why the others are not."""
+
+    def __init__(self, card: Card, size: int, where: str, report: ReadReport):
+        self.kept = np.ones(size, dtype=bool)
+        self.card, self.where, self.report = card, where, report
+
+    def drop_invalid(self, invalid: np.ndarray, column: str) -> None:
+        """Take out events with impossible values, each counted once, or raise where the card says so."""
+        if not invalid.any():
+            return
+        if self.card.on_invalid == "error":
+            raise ReaderError(
+                f"{self.where}, column {column!r}: {int(invalid.sum())} events with NaN, infinite or impossible "
+                "values (on_invalid: error)"
+            )
+        self.report.invalid[column] += int((invalid & self.kept).sum())
+        self.kept &= ~invalid
+
 
 class FileReader:
     """Reads events of one file through a card.
@@ -44,7 +79,7 @@ class FileReader:
     Args:
         path: the file.
         card: the card.
-        label: the label of the file's events where the card reads none from a branch.
+        label: the label of the file's events where the card says nothing of labels.
 
     Raises:
         ReaderError: when the file cannot be read or lacks what the card requires.
@@ -53,10 +88,11 @@ class FileReader:
     def __init__(self, path: str | os.PathLike[str], card: Card, label: int = 0):
         self.card, self.label = card, label
         self.report = ReadReport()
-        self.source = RootTree(path, card.tree)
+        self.source = FORMATS[card.reader].open(os.fspath(path), card.tree)
         try:
             self.plan = plan_file(self.source, card, self.report)
-        except ReaderError:
+            self.num_entries = self.source.num_entries_of(self.plan.branches)
+        except BaseException:
             self.source.close()
             raise
         self.path = self.source.path
@@ -75,14 +111,14 @@ class FileReader:
     def identity(self) -> dict[str, np.ndarray]:
         """Run, luminosity block and event number of every entry; empty where the file has none."""
         branches = self.plan.identity
-        arrays = self.source.read(branches.values(), 0, self.source.num_entries) if branches else {}
-        return {column: ak.to_numpy(arrays[branch]) for column, branch in branches.items()}
+        arrays = self.source.read(branches.values(), 0, self.num_entries) if branches else {}
+        return {
+            column: per_event(arrays[branch], f"{self.path}: column {branch!r}") for column, branch in branches.items()
+        }
 
     def chunks(self, step_size: str | int = "100 MB") -> list[tuple[int, int]]:
         """Ranges of entries that hold at most ``step_size`` of what is read."""
-        total = self.source.num_entries
-        step = self.source.entries_per_chunk(self.plan.branches, step_size) if total else 1
-        return [(start, min(start + step, total)) for start in range(0, total, step)]
+        return self.source.chunks(self.plan.branches, step_size)
 
     def read(self, start: int, stop: int) -> tuple[EventColumns, ReadReport]:
         """Events of entries ``start`` to ``stop``.
@@ -93,103 +129,163 @@ class FileReader:
         report = ReadReport(entries=stop - start)
         arrays = self.source.read(self.plan.branches, start, stop)
         where = f"{self.path}: entries {start} to {stop}"
-        num_events = stop - start
-        kept = np.ones(num_events, dtype=bool)
-        events = self._event_columns(arrays, start, stop)
-        self._drop(~np.isfinite(events["weight"]), str(self.plan.weight), kept, where, report)
-        collections = {
-            name: objects.read_collection(name, plan, arrays, num_events, where)
-            for name, plan in self.plan.objects.items()
-        }
-        for collection in collections.values():
-            for branch, bad in objects.invalid_objects(collection).items():
-                invalid = np.zeros(num_events, dtype=bool)
-                invalid[collection.event[bad]] = True
-                self._drop(invalid, branch, kept, where, report)
-        for collection in collections.values():
-            report.clipped_masses += objects.clip_masses(collection)
-            objects.apply_cuts(collection)
-        objects.remove_overlaps(collections)
-        for collection in collections.values():
-            objects.order_and_limit(collection)
-        nodes, counts, numbers = self._nodes(collections, num_events)
-        names = {name: flat(arrays[name], where)[0] for name in self.plan.event_columns}
-        for cut in self.card.selection:
-            kept &= np.broadcast_to(cut.evaluate({**names, **numbers}).astype(bool), kept.shape)
-            report.cutflow[cut.text] = int(kept.sum())
-        # A graph without a node is no graph.
-        kept &= counts > 0
-        kept_nodes = np.repeat(kept, counts)
-        report.selected = int(kept.sum())
-        result = EventColumns(
-            {name: values[kept_nodes] for name, values in nodes.items()},
-            counts[kept],
-            {name: values[kept] for name, values in events.items()},
-        )
-        return result, report
-
-    def _drop(self, invalid: np.ndarray, branch: str, kept: np.ndarray, where: str, report: ReadReport) -> None:
-        """Take invalid events out of ``kept``, each counted once, or raise where the card says so."""
-        if not invalid.any():
-            return
-        if self.card.on_invalid == "error":
-            raise ReaderError(
-                f"{where}, column {branch!r}: {int(invalid.sum())} events with NaN, infinite or impossible "
-                "values (on_invalid: error)"
-            )
-        report.invalid[branch] += int((invalid & kept).sum())
-        kept &= ~invalid
-
-    def _event_columns(self, arrays: Mapping[str, ak.Array], start: int, stop: int) -> dict[str, np.ndarray]:
-        def values(branch: str) -> np.ndarray:
-            column, counts = flat(arrays[branch], f"{self.path}: branch {branch!r}")
-            if counts is not None:
-                raise ReaderError(f"{self.path}: branch {branch!r} holds lists, not one value per event")
-            return column
-
         size = stop - start
-        label, weight = self.plan.label, self.plan.weight
-        columns: dict[str, np.ndarray] = {
-            "y": np.full(size, self.label, np.int64) if label is None else values(label).astype(np.int64),
-            "weight": np.ones(size, np.float32) if weight is None else values(weight).astype(np.float32),
-            "entry": np.arange(start, stop, dtype=np.int64),
-        }
+        selection = _Selection(self.card, size, where, report)
+        names = self._numbers_of_events(arrays, selection)
+        events = {"weight": self._weights(arrays, selection), "entry": np.arange(start, stop, dtype=np.int64)}
+        events |= self._identity(arrays, where, size)
+        collections = self._collections(self.plan.objects, arrays, names, selection)
+        truth = self._collections(self.plan.truth, arrays, names, selection)
+        objects.remove_overlaps(collections)
+        for collection in (*collections.values(), *truth.values()):
+            objects.order_and_limit(collection)
+        objects.apply_limits(collections, self.card.limits)
+        nodes, counts, counted = self._nodes(collections, truth, size)
+        names |= counted
+        for cut in self.card.selection:
+            selection.kept &= np.broadcast_to(evaluate(cut, names, where).astype(bool), size)
+            report.cutflow[cut.text] = int(selection.kept.sum())
+        events["y"] = self._labels(names, truth, selection)
+        for name, expression in self.card.keep.items():
+            events[name] = np.broadcast_to(evaluate(expression, names, where), size).astype(np.float32)
+        # A graph without a node is no graph.
+        selection.kept &= counts > 0
+        report.selected = int(selection.kept.sum())
+        return EventColumns(nodes, counts, events).select(selection.kept), report
+
+    def _numbers_of_events(self, arrays: Mapping[str, Column], selection: _Selection) -> dict[str, np.ndarray]:
+        """Event columns by the names that expressions use."""
+        names = {}
+        for name, column in self.plan.columns.items():
+            where = f"{selection.where}, column {column.text!r}"
+            names[name] = per_event(column.take(arrays, where), where)
+            if names[name].dtype.kind == "f":
+                selection.drop_invalid(np.isnan(names[name]), column.text)
+        return names
+
+    def _weights(self, arrays: Mapping[str, Column], selection: _Selection) -> np.ndarray:
+        column = self.plan.weight
+        if column is None:
+            selection.report.sum_of_weights = float(len(selection.kept))
+            return np.ones(len(selection.kept), np.float32)
+        where = f"{selection.where}, column {column.text!r}"
+        with np.errstate(over="ignore"):
+            weights = per_event(column.take(arrays, where), where).astype(np.float32)
+        selection.drop_invalid(~np.isfinite(weights), column.text)
+        finite = np.where(np.isfinite(weights), weights, 0)
+        selection.report.sum_of_weights = float(finite.sum(dtype=np.float64))
+        negative, policy = weights < 0, self.card.weight.negative
+        if policy == "keep" or not negative.any():
+            return weights
+        if policy == "error":
+            raise ReaderError(f"{where}: {int(negative.sum())} negative weights (weight.negative: error)")
+        if policy == "drop":
+            selection.report.negative_weights += int((negative & selection.kept).sum())
+            selection.kept &= ~negative
+        return np.abs(weights) if policy == "absolute" else weights
+
+    def _identity(self, arrays: Mapping[str, Column], where: str, size: int) -> dict[str, np.ndarray]:
+        """Run, luminosity block and event number; 0 where the card names no branch for one of them."""
+        if not self.plan.identity:
+            return {}
+        result = {column: np.zeros(size, np.int64) for column in OPTIONAL_EVENT_COLUMNS}
         for column, branch in self.plan.identity.items():
+            values = per_event(arrays[branch], f"{where}, column {branch!r}")
+            if values.dtype.kind not in "iu":
+                raise ReaderError(f"{where}, column {branch!r}: expected integers, found {values.dtype}")
             # The bits of an unsigned 64-bit number are kept, not its value.
-            columns[column] = values(branch).astype(np.uint64).view(np.int64)
-        return columns
+            result[column] = values.astype(np.uint64).view(np.int64)
+        return result
+
+    def _collections(
+        self,
+        plans: Mapping[str, ObjectPlan],
+        arrays: Mapping[str, Column],
+        names: Mapping[str, np.ndarray],
+        selection: _Selection,
+    ) -> dict[str, Collection]:
+        """Objects that pass their cuts; events with impossible ones are dropped."""
+        result = {}
+        report = selection.report
+        for name, plan in plans.items():
+            collection = read_collection(plan, arrays, names, len(selection.kept), selection.where)
+            cutflow = report.object_cutflow(name)
+            cutflow["read"] += len(collection.event)
+            generated = objects.is_generated(collection)
+            if not generated:
+                self._drop_invalid(collection, selection)
+                report.clipped_masses += objects.clip_masses(collection)
+            objects.apply_cuts(collection, selection.where, cutflow)
+            if generated:
+                self._drop_invalid(collection, selection)
+                report.clipped_masses += objects.clip_masses(collection)
+            result[name] = collection
+        return result
+
+    @staticmethod
+    def _drop_invalid(collection: Collection, selection: _Selection) -> None:
+        for column, bad in objects.invalid_objects(collection).items():
+            invalid = np.zeros(len(selection.kept), dtype=bool)
+            invalid[collection.event[bad]] = True
+            selection.drop_invalid(invalid, column)
+
+    def _labels(self, names: Mapping[str, np.ndarray], truth: Collections, selection: _Selection) -> np.ndarray:
+        label, size, where = self.card.label, len(selection.kept), selection.where
+        if label is None:
+            return np.full(size, self.label, np.int64)
+        if label.computed is not None:
+            return COMPUTED[label.computed].make(truth, size)
+        if label.multilabel:
+            columns = [np.broadcast_to(evaluate(e, names, where), size) for e in label.multilabel.values()]
+            return np.stack(columns, axis=1).astype(np.float32)
+        if label.value is not None:
+            values = np.broadcast_to(evaluate(label.value, names, where), size)
+            bad = selection.kept & ~((values >= 0) & (values == np.floor(values)) & (values < 2**31))
+            if bad.any():
+                found = values[bad][0]
+                raise ReaderError(f"{where}, column {label.value.text!r}: label {found} is no non-negative integer")
+            return np.where(selection.kept, values, 0).astype(np.int64)
+        passed = [np.broadcast_to(evaluate(e, names, where), size).astype(bool) for e in label.classes.values()]
+        chosen = np.stack([*passed, np.ones(size, dtype=bool)]).argmax(axis=0)
+        none = chosen == len(passed)
+        selection.report.unlabelled += int((none & selection.kept).sum())
+        selection.kept &= ~none
+        return chosen.astype(np.int64)
 
     def _nodes(
-        self, collections: Mapping[str, objects.Collection], num_events: int
+        self, collections: Collections, truth: Collections, num_events: int
     ) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, np.ndarray]]:
-        """Node columns of all objects event by event in the card's order, node counts, counts for cuts."""
-        per_object = {name: np.bincount(c.event, minlength=num_events) for name, c in collections.items()}
-        numbers = {f"n_{name}": np.zeros(num_events, dtype=np.int64) for name in self.card.objects}
-        numbers |= {f"n_{name}": counts for name, counts in per_object.items()}
-        counts = np.sum(list(per_object.values()), axis=0)
+        """Node columns of all objects event by event in the card's order, node counts, counts for expressions."""
+        card = self.card
+        numbers = {f"n_{name}": np.zeros(num_events, dtype=np.int64) for name in (*card.objects, *card.truth)}
+        for name, collection in (*collections.items(), *truth.items()):
+            numbers[f"n_{name}"] = np.bincount(collection.event, minlength=num_events)
+        counts = np.sum([numbers[f"n_{name}"] for name in card.objects], axis=0)
         numbers["n_objects"] = counts
         numbers["n_btag"] = np.zeros(num_events, dtype=np.int64)
         total = int(counts.sum())
         nodes = {name: np.zeros(total, np.float32) for name in ("pt", "eta", "phi", "mass", "charge", "btag")}
         nodes["kind"] = np.zeros(total, np.int8)
-        nodes["level"] = np.full(total, Level.RECO, np.int8)
-        if self.card.keep_btag_score:
-            nodes["btag_score"] = np.zeros(total, np.float32)
+        nodes["level"] = np.zeros(total, np.int8)
+        nodes |= {"btag_score": np.zeros(total, np.float32)} if card.keep_btag_score else {}
+        nodes |= {"pdg_id": np.zeros(total, np.int32)} if card.keep_pdg_id else {}
         first_node = np.cumsum(counts) - counts
         for name, collection in collections.items():
-            mine = per_object[name]
+            mine = numbers[f"n_{name}"]
             first = np.cumsum(mine) - mine
             place = first_node[collection.event] + np.arange(len(collection.event)) - first[collection.event]
             first_node = first_node + mine
-            for column in ("pt", "eta", "mass", "charge"):
+            definition = collection.plan.definition
+            for column in ("pt", "eta", "mass", "charge", "btag"):
                 nodes[column][place] = collection.columns[column]
             nodes["phi"][place] = objects.wrap_phi(collection.columns["phi"])
-            nodes["kind"][place] = collection.plan.definition.kind
+            nodes["kind"][place] = definition.kind
+            nodes["level"][place] = definition.level
+            tagged = collection.columns["btag"] > 0
+            numbers["n_btag"] += np.bincount(collection.event[tagged], minlength=num_events)
             btag = collection.plan.btag
-            if btag is not None:
-                score = collection.columns[btag.column]
-                nodes["btag"][place] = score > btag.above
-                numbers["n_btag"] += np.bincount(collection.event[score > btag.above], minlength=num_events)
-                if self.card.keep_btag_score:
-                    nodes["btag_score"][place] = score
+            if card.keep_btag_score and btag is not None:
+                nodes["btag_score"][place] = collection.columns[btag.column]
+            if card.keep_pdg_id:
+                nodes["pdg_id"][place] = pdg_ids(collection)
         return nodes, counts, numbers

@@ -44,6 +44,11 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cos": np.cos,
     "cosh": np.cosh,
     "sinh": np.sinh,
+    "isfinite": np.isfinite,
+    "where": np.where,
+    "arcsinh": np.arcsinh,
+    "arctan2": np.arctan2,
+    "hypot": np.hypot,
     "min": lambda *values: functools.reduce(np.minimum, values),
     "max": lambda *values: functools.reduce(np.maximum, values),
 }

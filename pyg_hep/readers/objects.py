@@ -1,25 +1,26 @@
-"""From the arrays of one chunk to the objects of its events: validity, cuts, overlap removal, ordering.
+"""What is done with the objects of a chunk: validity, cuts, overlap removal, ordering, largest numbers.
 
 Everything works on flat numpy columns with one count per event; nothing loops over events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-import awkward as ak
 import numpy as np
 
 from pyg_hep.errors import ReaderError
-from pyg_hep.readers.plan import ObjectPlan
-from pyg_hep.readers.root import flat
-from pyg_hep.schema import DEFAULT_MASS, ObjectType
+from pyg_hep.readers.card import KINEMATICS, Limit
+from pyg_hep.readers.momenta import Collection, evaluate
+from pyg_hep.schema import Level
 
 # float32(pi) lies above pi and float32(-pi) below -pi: the interval [-pi, pi) is that of float32.
 _PI32 = np.float32(np.pi)
 # Half-precision storage leaves small negative masses (down to -0.34 GeV seen); beyond this they are errors.
 _LOWEST_MASS = -1.0
+# Beyond these no collider has made a value: what lies there is damaged. GeV, 1, rad, GeV, e.
+_LARGEST = {"pt": 1e5, "eta": 20.0, "phi": 4 * np.pi, "mass": 1e5, "charge": 100.0}
 
 
 def wrap_phi(phi: np.ndarray) -> np.ndarray:
@@ -29,70 +30,23 @@ def wrap_phi(phi: np.ndarray) -> np.ndarray:
     return np.where(wrapped >= _PI32, -_PI32, wrapped)
 
 
-@dataclass
-class Collection:
-    """Objects of one definition, sorted by event; ``event`` is the event of each object within the chunk."""
-
-    plan: ObjectPlan
-    columns: dict[str, np.ndarray]
-    event: np.ndarray
-
-    def select(self, kept: np.ndarray) -> None:
-        """Keep the objects that a mask or an index array names."""
-        self.columns = {name: values[kept] for name, values in self.columns.items()}
-        self.event = self.event[kept]
-
-
-def read_collection(
-    name: str, plan: ObjectPlan, arrays: Mapping[str, ak.Array], num_events: int, path: str
-) -> Collection:
-    """Flat columns of one collection; missing kinematics take the kind's default.
-
-    Raises:
-        ReaderError: when the columns of the collection have different lengths.
-    """
-    columns: dict[str, np.ndarray] = {}
-    counts: np.ndarray | None = None
-    first = ""
-    for column, branch in plan.columns.items():
-        values, found = flat(arrays[branch], f"{path}: branch {branch!r}")
-        if found is None:
-            found = np.ones(num_events, dtype=np.int64)
-        if counts is None:
-            counts, first = found, branch
-        elif not np.array_equal(counts, found):
-            event = int(np.flatnonzero(counts != found)[0])
-            raise ReaderError(
-                f"{path}: {first!r} and {branch!r} disagree on the number of objects, first in entry {event} "
-                f"of the chunk ({counts[event]} and {found[event]})"
-            )
-        columns[column] = values
-    assert counts is not None
-    size = len(columns["pt"])
-    kind = plan.definition.kind
-    columns.setdefault("eta", np.zeros(size, dtype=np.float32))
-    if kind is ObjectType.MET:
-        columns["eta"] = np.zeros(size, dtype=np.float32)
-    columns.setdefault("mass", np.full(size, DEFAULT_MASS.get(kind, 0.0), dtype=np.float32))
-    columns.setdefault("charge", np.zeros(size, dtype=np.float32))
-    return Collection(plan, columns, np.repeat(np.arange(num_events), counts))
-
-
 def invalid_objects(collection: Collection) -> dict[str, np.ndarray]:
-    """Branch -> mask of the objects whose value cannot be: NaN, infinite, pt < 0, mass below -1 GeV."""
+    """Branch -> mask of the objects whose value cannot be.
+
+    That is NaN in any column, an infinite or impossibly large momentum, pt < 0, or a mass below -1 GeV.
+    """
     result = {}
-    for column in ("pt", "eta", "phi", "mass", "charge"):
-        values = collection.columns[column]
-        bad = ~np.isfinite(values)
+    for column, values in collection.columns.items():
+        bad = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
+        if column in KINEMATICS:
+            bad |= ~(np.abs(values) <= _LARGEST[column])
         if column == "pt":
             bad |= values < 0
         if column == "mass":
             bad |= values < _LOWEST_MASS
         if bad.any():
-            result[collection.plan.columns.get(column, column)] = bad
-    btag = collection.plan.btag
-    if btag is not None and (bad := np.isnan(collection.columns[btag.column])).any():
-        result[collection.plan.columns[btag.column]] = bad
+            where = collection.plan.columns.get(column)
+            result[column if where is None else where.text] = bad
     return result
 
 
@@ -104,11 +58,13 @@ def clip_masses(collection: Collection) -> int:
     return int(negative.sum())
 
 
-def apply_cuts(collection: Collection) -> None:
-    """Keep the objects that pass every cut of the plan."""
+def apply_cuts(collection: Collection, where: str, cutflow: Counter[str] | None = None) -> None:
+    """Keep the objects that pass every cut of the plan; ``cutflow`` counts what is left after each."""
     kept = np.ones(len(collection.event), dtype=bool)
     for cut in collection.plan.cuts:
-        kept &= cut.evaluate(collection.columns).astype(bool)
+        kept &= evaluate(cut, collection.columns, where).astype(bool)
+        if cutflow is not None:
+            cutflow[cut.text] += int(kept.sum())
     collection.select(kept)
 
 
@@ -156,13 +112,36 @@ def _close_to(collection: Collection, others: Collection, delta_r: float) -> np.
 
 
 def order_and_limit(collection: Collection) -> None:
-    """Order the objects of each event by falling pt and keep at most as many as the definition says."""
+    """Order the objects of each event by falling pt, or as in the file, and keep the leading ``at_most``."""
+    definition = collection.plan.definition
     pt, event = collection.columns["pt"], collection.event
-    if np.any((pt[1:] > pt[:-1]) & (event[1:] == event[:-1])):
+    if definition.order == "pt" and np.any((pt[1:] > pt[:-1]) & (event[1:] == event[:-1])):
         collection.select(np.lexsort((-pt, event)))
-    at_most = collection.plan.definition.at_most
-    if at_most is not None:
+    if definition.at_most is not None:
         event = collection.event
         rank = np.arange(len(event)) - np.searchsorted(event, event, side="left")
-        if np.any(rank >= at_most):
-            collection.select(rank < at_most)
+        if np.any(rank >= definition.at_most):
+            collection.select(rank < definition.at_most)
+
+
+def apply_limits(collections: Mapping[str, Collection], limits: Sequence[Limit]) -> None:
+    """Of all objects that a limit names, keep the leading ones in pt of each event."""
+    for limit in limits:
+        mine = [collections[name] for name in limit.objects if name in collections]
+        if not mine:
+            continue
+        event = np.concatenate([c.event for c in mine])
+        order = np.lexsort((-np.concatenate([c.columns["pt"] for c in mine]), event))
+        rank = np.empty(len(event), dtype=np.int64)
+        rank[order] = np.arange(len(event)) - np.searchsorted(event[order], event[order], side="left")
+        kept = np.split(rank < limit.at_most, np.cumsum([len(c.event) for c in mine])[:-1])
+        for collection, mask in zip(mine, kept, strict=True):
+            collection.select(mask)
+
+
+def is_generated(collection: Collection) -> bool:
+    """Whether the objects are generated ones, of which only the selected are looked at.
+
+    Lists of generated particles hold beams and incoming partons at infinite pseudorapidity.
+    """
+    return collection.plan.definition.level is Level.GEN

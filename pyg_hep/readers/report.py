@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+_COUNTS = ("entries", "sum_of_weights", "clipped_masses", "negative_weights", "unlabelled", "duplicates", "selected")
+
 
 @dataclass
 class ReadReport:
@@ -14,16 +16,26 @@ class ReadReport:
 
     Attributes:
         entries: events read.
+        sum_of_weights: of all events read.
         invalid: events dropped because a value is NaN, infinite or impossible, per column at fault.
         clipped_masses: objects whose slightly negative mass was set to 0.
+        negative_weights: events dropped for their negative weight.
+        unlabelled: events dropped because no class of the card holds them.
+        duplicates: events whose run, luminosity block and event number were there before.
+        objects: object -> number of objects read, and left after each of its cuts.
         cutflow: events left after each line of the card's selection, in order.
         selected: events kept.
         notes: what a file lacked and what was done instead -> the files.
     """
 
     entries: int = 0
+    sum_of_weights: float = 0.0
     invalid: Counter[str] = field(default_factory=Counter)
     clipped_masses: int = 0
+    negative_weights: int = 0
+    unlabelled: int = 0
+    duplicates: int = 0
+    objects: dict[str, Counter[str]] = field(default_factory=dict)
     cutflow: Counter[str] = field(default_factory=Counter)
     selected: int = 0
     notes: dict[str, list[str]] = field(default_factory=dict)
@@ -34,13 +46,18 @@ class ReadReport:
         if path not in files:
             files.append(path)
 
+    def object_cutflow(self, name: str) -> Counter[str]:
+        """Counts of one object of the card, cut by cut."""
+        return self.objects.setdefault(name, Counter())
+
     def add(self, other: ReadReport) -> None:
         """Add the counts of another report to this one."""
-        self.entries += other.entries
         self.invalid.update(other.invalid)
-        self.clipped_masses += other.clipped_masses
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name, counts in other.objects.items():
+            self.object_cutflow(name).update(counts)
         self.cutflow.update(other.cutflow)
-        self.selected += other.selected
         for message, files in other.notes.items():
             for path in files:
                 self.note(message, path)
@@ -49,22 +66,20 @@ class ReadReport:
     def from_dict(cls, content: Mapping[str, Any]) -> ReadReport:
         """The report that :meth:`as_dict` wrote."""
         return cls(
-            entries=content["entries"],
             invalid=Counter(content["invalid"]),
-            clipped_masses=content["clipped_masses"],
+            objects={name: Counter(counts) for name, counts in content["objects"].items()},
             cutflow=Counter(content["cutflow"]),
-            selected=content["selected"],
-            notes=dict(content["notes"]),
+            notes={message: list(files) for message, files in content["notes"].items()},
+            **{name: content[name] for name in _COUNTS},
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON content, kept in a data set's manifest."""
         return {
-            "entries": self.entries,
+            **{name: getattr(self, name) for name in _COUNTS},
             "invalid": dict(self.invalid),
-            "clipped_masses": self.clipped_masses,
+            "objects": {name: dict(counts) for name, counts in self.objects.items()},
             "cutflow": dict(self.cutflow),
-            "selected": self.selected,
             "notes": self.notes,
         }
 
@@ -74,8 +89,14 @@ class ReadReport:
         if dropped := sum(self.invalid.values()):
             columns = ", ".join(f"{name}: {count}" for name, count in sorted(self.invalid.items()))
             result.append(f"{dropped} events dropped for NaN, infinite or impossible values ({columns})")
-        if self.clipped_masses:
-            result.append(f"{self.clipped_masses} slightly negative masses set to 0")
+        for count, what in (
+            (self.clipped_masses, "slightly negative masses set to 0"),
+            (self.negative_weights, "events dropped for their negative weight"),
+            (self.unlabelled, "events dropped because no class of the card holds them"),
+            (self.duplicates, "events whose run, luminosity block and event number were there before"),
+        ):
+            if count:
+                result.append(f"{count} {what}")
         result += [f"{count} events after {cut}" for cut, count in self.cutflow.items()]
         for message, files in self.notes.items():
             where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"

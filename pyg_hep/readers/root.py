@@ -1,131 +1,128 @@
-"""ROOT trees through uproot: open, list, and read ranges of entries; every failure becomes a ``ReaderError``."""
+"""ROOT files through uproot: trees and RNTuples."""
 
 from __future__ import annotations
 
 import os
-import struct
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
 import awkward as ak
 import numpy as np
 import uproot
 
 from pyg_hep.errors import ReaderError, nearest
+from pyg_hep.readers.columns import Column
+from pyg_hep.readers.source import Source, reading
 
-# What uproot, its decompressors and fsspec raise on files that are missing, cut off or damaged.
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    NotImplementedError,
-    RuntimeError,
-    ArithmeticError,
-    MemoryError,
-    EOFError,
-    ImportError,
-    struct.error,
-    zlib.error,
-    uproot.DeserializationError,
-    uproot.exceptions.KeyInFileError,
-)
+# Entries whose size is measured where the file does not say how large its columns are.
+_SAMPLE = 1000
 
 
-def is_remote(path: str) -> bool:
-    """Whether ``path`` is an address such as ``root://`` or ``https://`` rather than a file of this machine."""
-    return "://" in path
+class RootSource(Source):
+    """One tree or RNTuple of one ROOT file.
 
-
-@contextmanager
-def _reading(path: str, what: str) -> Iterator[None]:
-    try:
-        yield
-    except ReaderError:
-        raise
-    except _UNREADABLE as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ReaderError(f"{path}: cannot read {what}, the file is damaged or incomplete ({reason})") from error
-
-
-class RootTree:
-    """One tree of one ROOT file.
+    Branches of split objects have their own names (``Jet.PT``, not ``Jet/Jet.PT``), and so have the fields of an
+    RNTuple's collections (``Jet.pt``).
 
     Args:
         path: a local path or an address uproot can open.
-        tree: name of the tree.
+        tree: name of the tree; None takes the only one of the file.
 
     Raises:
         ReaderError: when the file is missing, cannot be read, or lacks the tree.
     """
 
-    def __init__(self, path: str | os.PathLike[str], tree: str):
-        self.path = os.fspath(path)
-        self.tree_name = tree
-        if not is_remote(self.path) and not Path(self.path).is_file():
-            raise ReaderError(f"{self.path}: no such file")
-        with _reading(self.path, "the file"):
+    def __init__(self, path: str | os.PathLike[str], tree: str | None = None):
+        super().__init__(path)
+        with reading(self.path, "the file"):
             self._file = uproot.open(self.path)
-            names = {key.split(";")[0] for key in self._file.keys(recursive=True)}
-        if tree not in names:
+        try:
+            with reading(self.path, "the list of its content"):
+                classes = {key.split(";")[0]: name for key, name in self._file.classnames(recursive=True).items()}
+            self.tree_name = self._only_tree(classes) if tree is None else tree
+            if self.tree_name not in classes:
+                raise ReaderError(f"{self.path}: no tree {tree!r} in the file, {nearest(self.tree_name, classes)}")
+            with reading(self.path, f"tree {self.tree_name!r}"):
+                self._tree = self._file[self.tree_name]
+                self.num_entries = int(self._tree.num_entries)
+                self._is_ntuple = "RNTuple" in type(self._tree).__name__
+                self._keys = self._names()
+                self.branches = frozenset(self._keys)
+        except BaseException:
             self.close()
-            raise ReaderError(f"{self.path}: no tree {tree!r} in the file, {nearest(tree, names)}")
-        with _reading(self.path, f"tree {tree!r}"):
-            self._tree = self._file[tree]
-            self.num_entries = int(self._tree.num_entries)
-            self.branches = frozenset(self._tree.keys(recursive=False))
+            raise
+
+    def _only_tree(self, classes: Mapping[str, str]) -> str:
+        trees = [name for name, kind in classes.items() if kind == "TTree" or kind.endswith("RNTuple")]
+        if len(trees) != 1:
+            found = ", ".join(trees) or "none"
+            raise ReaderError(f"{self.path}: say which tree with the card's key 'tree'; the file has {found}")
+        return trees[0]
+
+    def _names(self) -> dict[str, str]:
+        """Name as cards write it -> uproot's."""
+        keys = self._tree.keys(recursive=True)
+        if self._is_ntuple:
+            return {key: key for key in keys}
+        names: dict[str, str] = {}
+        for key in keys:
+            # Delphes: "Jet/Jet.Tau[5]" is Jet.Tau. A split branch itself holds nothing that could be read.
+            name = key.rpartition("/")[2].partition("[")[0]
+            names.setdefault(name, key)
+        return names
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def __enter__(self) -> RootTree:
-        return self
+    def num_entries_of(self, branches: Iterable[str]) -> int:
+        """Entries of the tree."""
+        return self.num_entries
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def entries_per_chunk(self, branches: Iterable[str], step_size: str | int) -> int:
-        """Entries that hold ``step_size`` (``"100 MB"`` of memory, or a number of entries) of ``branches``."""
-        if isinstance(step_size, int):
-            return max(step_size, 1)
-        with _reading(self.path, "the sizes of its branches"):
-            return max(int(self._tree.num_entries_for(step_size, sorted(branches))), 1)
-
-    def read(self, branches: Iterable[str], start: int, stop: int) -> Mapping[str, ak.Array]:
-        """Read entries ``start`` to ``stop`` of ``branches``.
-
-        Raises:
-            ReaderError: when a branch cannot be read or has another length than asked for.
-        """
+    def bytes_per_entry(self, branches: Iterable[str]) -> float:
+        """Uncompressed bytes of the branches as the file states them."""
         names = sorted(branches)
-        what = f"entries {start} to {stop} of {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
-        with _reading(self.path, what):
-            arrays = self._tree.arrays(names, entry_start=start, entry_stop=stop, library="ak", how=dict)
-        for name in names:
-            if len(arrays[name]) != stop - start:
-                found = len(arrays[name])
-                problem = f"branch {name!r} has {found} entries between {start} and {stop}"
-                raise ReaderError(f"{self.path}: {problem}: the file is damaged or incomplete")
-        return arrays
+        if not self.num_entries or not names:
+            return 0.0
+        if self._is_ntuple:
+            count = min(_SAMPLE, self.num_entries)
+            columns = self._arrays(names, 0, count).values()
+            return sum(c.values.nbytes + 8 * (c.counts is not None) * count for c in columns) / count
+        branches_of = [self._tree[self._keys[name]] for name in names]
+        total = sum(branch.uncompressed_bytes + 4 * self.num_entries for branch in branches_of)
+        return float(total / self.num_entries)
+
+    def _arrays(self, names: list[str], start: int, stop: int) -> dict[str, Column]:
+        keys = [self._keys[name] for name in names]
+        arrays = self._tree.arrays(keys, entry_start=start, entry_stop=stop, library="ak", how=dict)
+        return {name: flat_column(self._pick(arrays, key)) for name, key in zip(names, keys, strict=True)}
+
+    @staticmethod
+    def _pick(arrays: Mapping[str, ak.Array], key: str) -> ak.Array:
+        if key in arrays:
+            return arrays[key]
+        # uproot gives a field of an RNTuple's collection inside the collection.
+        collection, _, field = key.rpartition(".")
+        return arrays[collection][field]
+
+    def sum_of_generator_weights(self) -> float | None:
+        """``genEventSumw`` of NanoAOD's tree ``Runs``; None for collision data and other files."""
+        with reading(self.path, "tree 'Runs'"):
+            if "Runs" not in {key.split(";")[0] for key in self._file.keys(recursive=False)}:
+                return None
+            runs = self._file["Runs"]
+            names = runs.keys()
+            for name in ("genEventSumw", "genEventSumw_"):
+                if name in names:
+                    return float(np.sum(runs[name].array(library="np"), dtype=np.float64))
+        return None
 
 
-def flat(array: ak.Array, what: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Flat content and counts of a jagged array (counts are None for one value per event).
-
-    Raises:
-        ReaderError: when the array is neither numbers nor one level of lists of numbers.
-    """
-    with _reading(what, "its content"):
-        layout = ak.to_packed(array).layout
-        if array.ndim == 1:
-            return ak.to_numpy(ak.Array(layout)), None
-        if array.ndim == 2:
-            listed = ak.Array(layout)
-            return ak.to_numpy(ak.flatten(listed, axis=1)), ak.to_numpy(ak.num(listed, axis=1))
-    raise ReaderError(f"{what}: expected numbers or lists of numbers, found {array.type}")
+def flat_column(array: ak.Array) -> Column:
+    """Numbers, or one level of lists of numbers (which may have a fixed shape themselves), as a column."""
+    layout = ak.to_packed(array).layout
+    if array.ndim == 1 or layout.is_numpy:
+        return Column(ak.to_numpy(ak.Array(layout)))
+    listed = ak.Array(layout)
+    # Fixed inner lengths (a branch of five numbers per jet) stay an axis; anything else cannot become one.
+    values = ak.to_numpy(ak.flatten(listed, axis=1))
+    return Column(values, ak.to_numpy(ak.num(listed, axis=1)))

@@ -1,5 +1,6 @@
 import json
-import os
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -7,10 +8,10 @@ import pytest
 import torch
 
 from pyg_hep.datasets import EventDataset, conversion
-from pyg_hep.datasets.conversion import hash_events
+from pyg_hep.datasets.event_keys import hash_events
 from pyg_hep.datasets.storage import MANIFEST
 from pyg_hep.errors import ReaderError
-from pyg_hep.readers import FileReader
+from pyg_hep.readers import FileReader, load_card
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 
 
@@ -68,32 +69,111 @@ def test_file_that_fails_half_way_is_rolled_back(nanoaod, other_nanoaod, tmp_pat
         assert torch.equal(column, columns(dataset)[name]), name
 
 
-def test_interrupt_leaves_the_older_data_set_untouched(nanoaod, tmp_path, monkeypatch):
+def test_interrupt_leaves_the_older_data_set_untouched_and_the_next_call_goes_on(nanoaod, tmp_path, monkeypatch):
+    monkeypatch.setattr(conversion, "STEP_SIZE", 100)
     dataset = EventDataset(tmp_path, "simulated_events", [nanoaod])
-    folder = dataset.processed_dir
+    expected = columns(dataset)
     before = {p: p.stat().st_mtime_ns for p in sorted(dataset.storage.folder.iterdir())}
+    read, asked = FileReader.read, []
 
     def interrupted(self, start, stop):
-        raise KeyboardInterrupt
+        asked.append(start)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return read(self, start, stop)
 
     monkeypatch.setattr(FileReader, "read", interrupted)
     with pytest.raises(KeyboardInterrupt):
         EventDataset(tmp_path, "simulated_events", [nanoaod], force_reload=True)
+    assert asked == [0, 100, 200]
     assert {p: p.stat().st_mtime_ns for p in before} == before
-    assert [str(p) for p in (tmp_path / "processed").iterdir()] == [folder]
+    for path in before:
+        path.unlink()
+    again = EventDataset(tmp_path, "simulated_events", [nanoaod])
+    assert asked[3:] == [200, 300, 400]
+    for name, column in columns(again).items():
+        assert torch.equal(column, expected[name]), name
+    assert again.report.entries == 500
+    assert [p.name for p in (tmp_path / "processed").iterdir() if not p.name.endswith(".lock")] == [
+        again.storage.folder.name
+    ]
 
 
-def test_leftovers_of_a_killed_conversion_are_removed(nanoaod, tmp_path):
-    dataset = EventDataset(tmp_path, "simulated_events", [nanoaod])
-    name = dataset.storage.folder.name
-    # No process has this number: Linux counts to 2^22.
-    leftover = tmp_path / "processed" / f".{name}.partial-99999999"
-    leftover.mkdir()
-    alive = tmp_path / "processed" / f".{name}.partial-{os.getppid()}"
-    alive.mkdir()
-    EventDataset(tmp_path, "simulated_events", [nanoaod], force_reload=True)
-    assert not leftover.exists()
-    assert alive.exists()
+KILLED = """
+import os, sys
+from pyg_hep.datasets import EventDataset, conversion
+from pyg_hep.readers import FileReader, load_card
+conversion.STEP_SIZE = 100
+read = FileReader.read
+def killed(self, start, stop):
+    if start == 100 and "other" in self.path:
+        os.kill(os.getpid(), 9)
+    return read(self, start, stop)
+FileReader.read = killed
+EventDataset(sys.argv[1], "simulated_events", sys.argv[2:])
+"""
+
+
+def test_killed_conversion_goes_on_with_the_chunks_it_had(nanoaod, other_nanoaod, tmp_path, monkeypatch):
+    files = [str(nanoaod), str(other_nanoaod)]
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "root"), *files], check=False)
+    assert killed.returncode == -9
+    assert not list((tmp_path / "root").rglob(MANIFEST))
+    monkeypatch.setattr(conversion, "STEP_SIZE", 100)
+    read, asked = FileReader.read, []
+
+    def counted(self, start, stop):
+        asked.append((self.path, start))
+        return read(self, start, stop)
+
+    monkeypatch.setattr(FileReader, "read", counted)
+    resumed = EventDataset(tmp_path / "root", "simulated_events", files)
+    assert asked == [(files[1], 100), (files[1], 200)]
+    whole = EventDataset(tmp_path / "whole", "simulated_events", files)
+    for name, column in columns(whole).items():
+        assert torch.equal(column, columns(resumed)[name]), name
+    assert resumed.report.as_dict() == whole.report.as_dict()
+    for key in ("events_per_process", "sum_of_weights_per_process", "num_classes"):
+        assert resumed.storage.manifest[key] == whole.storage.manifest[key]
+
+
+def test_unfinished_conversion_of_another_version_is_not_used(nanoaod, tmp_path, monkeypatch):
+    monkeypatch.setattr(conversion, "STEP_SIZE", 100)
+    dataset = EventDataset(tmp_path / "whole", "simulated_events", [nanoaod])
+    partial = tmp_path / "root" / "processed" / f".{dataset.storage.folder.name}.partial"
+    partial.mkdir(parents=True)
+    line = {"file": 0, "num_events": 100, "num_nodes": 900, "weight": 1.0, "largest_label": 0, "report": {}}
+    (partial / "journal.jsonl").write_text(json.dumps({"version": "0"}) + "\n" + json.dumps(line) + "\n")
+    assert len(EventDataset(tmp_path / "root", "simulated_events", [nanoaod])) == len(dataset)
+
+
+def test_two_processes_that_want_the_same_data_set_convert_it_once(nanoaod, tmp_path):
+    with ProcessPoolExecutor(2) as executor:
+        sizes = list(executor.map(_open, [(str(tmp_path), str(nanoaod))] * 2))
+    assert sizes == [500, 500]
+
+
+def _open(arguments):
+    root, path = arguments
+    return len(EventDataset(root, "simulated_events", [path]))
+
+
+def test_events_that_were_there_before_are_counted_dropped_or_refused(nanoaod, tmp_path):
+    card = load_card("simulated_events").as_dict()
+    twice = {"a": [nanoaod, nanoaod]}
+    kept = EventDataset(tmp_path / "kept", card, twice)
+    assert (len(kept), kept.report.duplicates) == (1000, 500)
+    dropped = EventDataset(tmp_path / "dropped", {**card, "duplicates": "drop"}, twice)
+    assert (len(dropped), dropped.report.duplicates) == (500, 500)
+    with pytest.raises(ReaderError, match=r"random\.root: 500 events were there before"):
+        EventDataset(tmp_path / "refused", {**card, "duplicates": "error"}, twice)
+
+
+def test_files_without_event_numbers_keep_their_splits_wherever_they_stand(nanoaod, other_nanoaod, tmp_path):
+    card = {**load_card("simulated_events").as_dict(), "identity": {}}
+    first = EventDataset(tmp_path, card, [nanoaod, other_nanoaod])
+    second = EventDataset(tmp_path, card, [other_nanoaod, nanoaod])
+    assert np.array_equal(first.storage.split_key[:500], second.storage.split_key[300:])
 
 
 def test_selection_that_leaves_no_event_of_a_process_is_an_error_with_the_counts(nanoaod, tmp_path):
@@ -117,7 +197,7 @@ def test_label_from_a_branch_and_negative_labels(tmp_path):
     assert dataset.y.tolist() == [i % 3 for i in range(90)]
     branches["label"][5] = -1
     path = write_nanoaod(tmp_path / "negative.root", branches)
-    with pytest.raises(ReaderError, match=r"negative\.root: label -1 in branch 'label'"):
+    with pytest.raises(ReaderError, match=r"negative\.root: entries 0 to 90, column 'label': label -1"):
         EventDataset(tmp_path / "root", card, path)
 
 

@@ -64,7 +64,7 @@ def test_what_does_not_shape_the_data_does_not_change_it(nanoaod, tmp_path):
     assert of({"p": moved}) == first
     assert of({"p": nanoaod}, changed("description", "other words")) == first
     assert of({"p": nanoaod}, changed("splits", {"train": 0.5, "test": 0.5})) == first
-    assert of({"p": nanoaod}, changed("weight", {"branch": "genWeight", "negative": "error"})) == first
+    assert of({"p": nanoaod}, changed("weight", {"branch": "genWeight", "cross_section": {"p": 1.0}})) == first
 
 
 def test_file_rewritten_under_the_same_name_changes_it(tmp_path):

@@ -4,11 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from pyg_hep.datasets.storage import MANIFEST, EventStorage, StorageWriter
+from pyg_hep.datasets.storage import ALL_EVENT_COLUMNS, ALL_NODE_COLUMNS, MANIFEST, EventStorage, StorageWriter
 from pyg_hep.errors import ReaderError
 
-NODES = ["p4", "kind", "charge", "btag", "level"]
-EVENTS = ["y", "weight", "split_key", "entry"]
+NODES = {name: ALL_NODE_COLUMNS[name] for name in ("p4", "kind", "charge", "btag", "level")}
+EVENTS = {name: ALL_EVENT_COLUMNS[name] for name in ("y", "weight", "split_key", "entry")}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "store"
+    folder.mkdir()
+    return folder
 
 
 def chunk(counts, seed=0):
@@ -28,13 +35,13 @@ def chunk(counts, seed=0):
 
 
 @pytest.fixture
-def stored(tmp_path):
+def stored(folder):
     first, second = chunk([3, 1, 2]), chunk([5, 4], seed=1)
-    with StorageWriter(tmp_path / "store", NODES, EVENTS) as writer:
+    with StorageWriter(folder, NODES, EVENTS) as writer:
         writer.append(*first)
         writer.append(*second)
         writer.finish({"processes": ["a"]})
-    return tmp_path / "store", first, second
+    return folder, first, second
 
 
 def test_chunks_are_appended_to_one_column(stored):
@@ -59,32 +66,42 @@ def test_gather_takes_any_events_in_any_order(stored):
     assert torch.equal(events["y"], storage.events["y"][[3, 0, 3]])
 
 
-def test_rollback_forgets_what_was_appended_since(tmp_path):
-    with StorageWriter(tmp_path / "store", NODES, EVENTS) as writer:
+def test_rollback_forgets_what_was_appended_since(folder):
+    with StorageWriter(folder, NODES, EVENTS) as writer:
         writer.append(*chunk([3, 1, 2]))
         mark = (writer.num_events, writer.num_nodes)
         writer.append(*chunk([7, 7], seed=1))
         writer.rollback(*mark)
         writer.append(*chunk([2], seed=2))
         writer.finish({})
-    storage = EventStorage(tmp_path / "store")
+    storage = EventStorage(folder)
     assert storage.offsets.tolist() == [0, 3, 4, 6, 8]
     expected = np.concatenate([chunk([3, 1, 2])[0]["charge"], chunk([2], seed=2)[0]["charge"]])
     assert np.array_equal(storage.nodes["charge"].numpy(), expected.astype(np.float32))
 
 
-def test_failed_writing_leaves_nothing(tmp_path):
-    with pytest.raises(KeyboardInterrupt), StorageWriter(tmp_path / "store", NODES, EVENTS) as writer:
+def test_writing_goes_on_where_a_killed_process_was_known_to_be(folder):
+    with StorageWriter(folder, NODES, EVENTS) as writer:
         writer.append(*chunk([3, 1, 2]))
-        raise KeyboardInterrupt
-    assert list(tmp_path.iterdir()) == []
+        writer.append(*chunk([7, 7], seed=1))  # not known to be complete
+    with StorageWriter(folder, NODES, EVENTS, num_events=3, num_nodes=6) as writer:
+        assert writer.first_node(2) == 4
+        assert writer.stored("entry").tolist() == [0, 1, 2]
+        writer.append(*chunk([2], seed=2))
+        writer.finish({})
+    storage = EventStorage(folder)
+    assert storage.offsets.tolist() == [0, 3, 4, 6, 8]
+    expected = np.concatenate([chunk([3, 1, 2])[0]["charge"], chunk([2], seed=2)[0]["charge"]])
+    assert np.array_equal(storage.nodes["charge"].numpy(), expected.astype(np.float32))
+    with pytest.raises(ReaderError, match="shorter than 100 rows"):
+        StorageWriter(folder, NODES, EVENTS, num_events=100, num_nodes=100)
 
 
-def test_pickle_holds_the_path_and_not_the_data(tmp_path):
-    with StorageWriter(tmp_path / "store", NODES, EVENTS) as writer:
+def test_pickle_holds_the_path_and_not_the_data(folder):
+    with StorageWriter(folder, NODES, EVENTS) as writer:
         writer.append(*chunk([10] * 1000))
         writer.finish({})
-    storage = EventStorage(tmp_path / "store")
+    storage = EventStorage(folder)
     storage.gather(torch.arange(10))
     content = pickle.dumps(storage)
     assert len(content) < 2000

@@ -1,4 +1,3 @@
-import awkward as ak
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,7 +5,8 @@ from hypothesis import strategies as st
 
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers import objects
-from pyg_hep.readers.card import ObjectDefinition, Overlap
+from pyg_hep.readers.card import Limit, ObjectDefinition, Overlap
+from pyg_hep.readers.momenta import Collection
 from pyg_hep.readers.plan import ObjectPlan
 from pyg_hep.schema import ObjectType
 
@@ -17,7 +17,7 @@ def collection(pt, eta, phi, event, *, kind=ObjectType.JET, overlap=None, at_mos
     definition = ObjectDefinition(kind, ("X",), overlap=overlap, at_most=at_most)
     columns = {"pt": pt, "eta": eta, "phi": phi, "mass": np.zeros(len(pt)), "charge": np.zeros(len(pt))}
     columns = {k: np.asarray(v, dtype=np.float32) for k, v in columns.items()}
-    return objects.Collection(ObjectPlan(definition, {}, tuple(cuts), None), columns, np.asarray(event))
+    return Collection(ObjectPlan(definition, {}, tuple(cuts), None), columns, np.asarray(event))
 
 
 @given(st.floats(-1e4, 1e4))
@@ -32,23 +32,6 @@ def test_azimuth_at_the_ends_of_the_interval():
     ends = np.array([np.pi, -np.pi, PI32, -PI32, 3.1416015625])  # the last one is what half precision makes of pi
     wrapped = objects.wrap_phi(ends)
     assert np.all((wrapped >= -PI32) & (wrapped < PI32))
-
-
-def test_missing_mass_and_charge_take_the_default_of_the_kind():
-    plan = ObjectPlan(
-        ObjectDefinition(ObjectType.MUON, ("Muon",)), {"pt": "Muon_pt", "eta": "Muon_eta", "phi": "Muon_phi"}, (), None
-    )
-    arrays = {f"Muon_{c}": ak.Array([[1.0, 2.0], []]) for c in ("pt", "eta", "phi")}
-    muons = objects.read_collection("muon", plan, arrays, 2, "file")
-    assert muons.columns["mass"] == pytest.approx([0.105658, 0.105658])  # PDG 2024
-    assert muons.columns["charge"].tolist() == [0, 0]
-
-
-def test_columns_of_different_length_are_an_error_naming_both():
-    plan = ObjectPlan(ObjectDefinition(ObjectType.JET, ("Jet",)), {"pt": "Jet_pt", "eta": "Jet_eta"}, (), None)
-    arrays = {"Jet_pt": ak.Array([[1.0, 2.0], [3.0]]), "Jet_eta": ak.Array([[1.0, 2.0], []])}
-    with pytest.raises(ReaderError, match=r"'Jet_pt' and 'Jet_eta' disagree.*entry 1"):
-        objects.read_collection("jet", plan, arrays, 2, "file")
 
 
 @pytest.mark.parametrize(
@@ -122,3 +105,11 @@ def test_objects_are_ordered_by_pt_within_events_and_limited():
     objects.order_and_limit(jets)
     assert jets.columns["pt"].tolist() == [30, 20, 50, 40]
     assert jets.event.tolist() == [0, 0, 1, 1]
+
+
+def test_limit_holds_for_several_kinds_together():
+    electrons = collection([50, 20], [0, 0], [0, 0], [0, 1], kind=ObjectType.ELECTRON)
+    muons = collection([60, 40, 30], [0, 0, 0], [0, 0, 0], [0, 0, 1], kind=ObjectType.MUON)
+    objects.apply_limits({"electron": electrons, "muon": muons}, [Limit(("electron", "muon"), 2)])
+    assert electrons.columns["pt"].tolist() == [50, 20]
+    assert muons.columns["pt"].tolist() == [60, 30]

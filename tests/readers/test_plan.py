@@ -4,7 +4,7 @@ import pytest
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers import ReadReport, load_card
 from pyg_hep.readers.plan import plan_file
-from pyg_hep.readers.root import RootTree
+from pyg_hep.readers.root import RootSource
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 
 JETS = {"kind": "jet", "collection": "Jet"}
@@ -12,13 +12,13 @@ JETS = {"kind": "jet", "collection": "Jet"}
 
 def plan(path, report=None, **objects):
     card = load_card({"name": "mine", "objects": objects})
-    with RootTree(path, "Events") as tree:
+    with RootSource(path, "Events") as tree:
         return plan_file(tree, card, report or ReadReport())
 
 
 def test_first_collection_that_the_file_has_is_taken(nanoaod):
     settled = plan(nanoaod, met={"kind": "met", "collection": ["PFMET", "MET"]})
-    assert settled.objects["met"].columns["pt"] == "MET_pt"
+    assert settled.objects["met"].columns["pt"].text == "MET_pt"
 
 
 def test_missing_required_collection_names_the_card_key(nanoaod):
@@ -73,5 +73,5 @@ def test_discriminant_that_was_never_filled_gives_way_to_the_next_with_its_own_w
 
 def test_selection_on_an_unknown_name_is_an_error(nanoaod):
     card = load_card({"name": "mine", "objects": {"jet": JETS}, "selection": ["n_jets >= 2"]})
-    with RootTree(nanoaod, "Events") as tree, pytest.raises(ReaderError, match="'n_jets'.*n_jet"):
+    with RootSource(nanoaod, "Events") as tree, pytest.raises(ReaderError, match="'n_jets'.*n_jet"):
         plan_file(tree, card, ReadReport())

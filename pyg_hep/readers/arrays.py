@@ -1,0 +1,181 @@
+"""Array files: HDF5 through h5py and npz archives through numpy. Nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterable
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from pyg_hep.errors import ReaderError
+from pyg_hep.readers.columns import Column
+from pyg_hep.readers.source import Source, open_binary, reading
+
+# Read and forgotten at a time while skipping forward in a compressed archive.
+_SKIP = 1 << 22
+
+
+class _ArraySource(Source):
+    """A file whose columns are arrays with one row per entry."""
+
+    _shapes: dict[str, tuple[int, ...]]
+    _types: dict[str, np.dtype[Any]]
+
+    def num_entries_of(self, branches: Iterable[str]) -> int:
+        """Rows of the arrays, which must be the same for all."""
+        names = sorted(branches)
+        if not names:
+            return 0
+        for name in names:
+            if not self._shapes[name]:
+                raise ReaderError(f"{self.path}: column {name!r} is a single value, not one per entry")
+        rows = {name: self._shapes[name][0] for name in names}
+        first = names[0]
+        for name in names:
+            if rows[name] != rows[first]:
+                raise ReaderError(f"{self.path}: column {name!r} has {rows[name]} entries, {first!r} has {rows[first]}")
+        return rows[first]
+
+    def bytes_per_entry(self, branches: Iterable[str]) -> float:
+        """Bytes of a row of the arrays."""
+        return float(sum(np.prod(self._shapes[n][1:], dtype=float) * self._types[n].itemsize for n in branches))
+
+
+class HDF5Source(_ArraySource):
+    """Data sets of an HDF5 file by their path; fields of a table (also one that pandas wrote) as ``path/field``.
+
+    Links out of the file are not followed.
+
+    Args:
+        path: a local path or an address.
+
+    Raises:
+        ReaderError: when the file is missing, cannot be read, or h5py is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        super().__init__(path)
+        try:
+            import h5py
+            import hdf5plugin  # noqa: F401 (importing it registers the compressions that pandas and others use)
+        except ImportError:
+            raise ReaderError(f"{self.path}: HDF5 files need 'pip install pyg_hep[hdf5]'") from None
+        with reading(self.path, "the file"):
+            self._stream = open_binary(self.path)
+        self._shapes, self._types = {}, {}
+        self._place: dict[str, tuple[str, str | None]] = {}
+
+        def note(name: str, item: Any) -> None:
+            if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
+                return
+            if item.dtype.names is None:
+                self._place[name], self._shapes[name], self._types[name] = (name, None), item.shape, item.dtype
+                return
+            for field in item.dtype.names:
+                kind = item.dtype[field]
+                full = f"{name}/{field}"
+                self._place[full] = (name, field)
+                self._shapes[full], self._types[full] = (*item.shape, *kind.shape), kind.base
+
+        try:
+            with reading(self.path, "the file"):
+                self._file = h5py.File(self._stream, "r")
+                self._file.visititems(note)
+        except ReaderError:
+            self._stream.close()
+            raise
+        self.branches = frozenset(self._place)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        self._stream.close()
+
+    def _arrays(self, names: list[str], start: int, stop: int) -> dict[str, Column]:
+        result, tables = {}, {}
+        for name in names:
+            dataset, field = self._place[name]
+            if field is None:
+                result[name] = Column(self._file[dataset][start:stop])
+                continue
+            if dataset not in tables:
+                wanted = [f for d, f in (self._place[n] for n in names) if d == dataset]
+                tables[dataset] = self._file[dataset].fields(wanted)[start:stop]
+            result[name] = Column(np.ascontiguousarray(tables[dataset][field]))
+        return result
+
+
+class NpzSource(_ArraySource):
+    """Arrays of an ``.npz`` archive, read as a stream: memory holds the rows asked for, not the array.
+
+    Args:
+        path: a local path or an address.
+
+    Raises:
+        ReaderError: when the file is missing or cannot be read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        super().__init__(path)
+        self._streams: dict[str, tuple[IO[bytes], int]] = {}
+        self._shapes, self._types = {}, {}
+        with reading(self.path, "the file"):
+            self._archive = zipfile.ZipFile(open_binary(self.path))
+            for member in self._archive.namelist():
+                if member.endswith(".npy"):
+                    with self._archive.open(member) as stream:
+                        name = member.removesuffix(".npy")
+                        self._shapes[name], self._types[name] = _npy_header(stream, f"{self.path}: {name!r}")
+        self.branches = frozenset(self._shapes)
+
+    def close(self) -> None:
+        """Close the archive."""
+        for stream, _ in self._streams.values():
+            stream.close()
+        self._archive.close()
+
+    def _arrays(self, names: list[str], start: int, stop: int) -> dict[str, Column]:
+        return {name: Column(self._rows(name, start, stop)) for name in names}
+
+    def _rows(self, name: str, start: int, stop: int) -> np.ndarray:
+        shape, kind = self._shapes[name], self._types[name]
+        row = int(np.prod(shape[1:], dtype=np.int64)) * kind.itemsize
+        stream, position = self._streams.pop(name, (None, 0))
+        if stream is None or position > start:
+            if stream is not None:
+                stream.close()
+            stream, position = self._archive.open(f"{name}.npy"), 0
+            _npy_header(stream, name)
+        _skip(stream, (start - position) * row)
+        stop = min(stop, shape[0])
+        content = stream.read((stop - start) * row)
+        if stop == shape[0]:
+            stream.read(1)  # the checksum is compared where the stream ends
+            stream.close()
+        else:
+            self._streams[name] = (stream, stop)
+        if len(content) != (stop - start) * row:
+            raise EOFError(f"{len(content)} of {(stop - start) * row} bytes")
+        return np.frombuffer(content, dtype=kind).reshape(stop - start, *shape[1:])
+
+
+def _skip(stream: IO[bytes], size: int) -> None:
+    while size > 0:
+        found = len(stream.read(min(size, _SKIP)))
+        if not found:
+            raise EOFError("the array ends early")
+        size -= found
+
+
+def _npy_header(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = npy.read_magic(stream)
+    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran_order, kind = read_header(stream)
+    if kind.hasobject:
+        raise ReaderError(f"{where}: holds Python objects, which are never loaded")
+    if fortran_order and len(shape) > 1:
+        raise ReaderError(f"{where}: is stored column by column; save it with numpy.ascontiguousarray")
+    return shape, kind

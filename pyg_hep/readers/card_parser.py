@@ -1,0 +1,340 @@
+"""Reads and validates the YAML of dataset cards; every error says where it was found and what is possible."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.readers.card import (
+    DUPLICATES,
+    NEGATIVE_WEIGHTS,
+    ON_INVALID,
+    ORDERS,
+    UNITS,
+    BTag,
+    Card,
+    LabelDefinition,
+    Limit,
+    ObjectDefinition,
+    Overlap,
+    WeightDefinition,
+)
+from pyg_hep.readers.columns import FileColumn
+from pyg_hep.readers.expression import Expression
+from pyg_hep.readers.formats import FORMATS
+from pyg_hep.readers.labels import COMPUTED
+from pyg_hep.readers.source import is_remote
+from pyg_hep.schema import Level, ObjectType
+
+IDENTITY = ("run_number", "luminosity_block", "event_number")
+_EXTENDS_DEPTH = 8
+Value = TypeVar("Value")
+
+
+def shipped_cards() -> dict[str, Path]:
+    """Name -> path of the cards that come with the library (in a wheel, or in a checkout's ``datasets``)."""
+    package = Path(__file__).resolve().parent.parent
+    folder = package / "cards" if (package / "cards").is_dir() else package.parent / "datasets"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_card(card: str | Path | Mapping[str, Any] | Card) -> Card:
+    """Read and validate a card.
+
+    Args:
+        card: a path, the name of a shipped card, the content as a mapping, or a :class:`Card` (returned as is).
+            A card with ``extends: other`` takes every key it does not give itself from the other card.
+
+    Raises:
+        ConfigError: for a missing file, YAML that cannot be read, an unknown key or an unusable value; the
+            message names the file, the key and the nearest valid key.
+    """
+    if isinstance(card, Card):
+        return card
+    if isinstance(card, Mapping):
+        return _Parser("the card given").card(_extended(card, "the card given", Path()))
+    path = _path_of(str(card), Path())
+    where = f"card {path}"
+    parsed = _Parser(where).card(_extended(_content(path), where, path.parent))
+    # Files that a card names lie relative to it, so that both can be moved together.
+    files = {
+        process: tuple(name if is_remote(name) else str(path.parent / name) for name in names)
+        for process, names in parsed.files.items()
+    }
+    return dataclasses.replace(parsed, files=files)
+
+
+def _path_of(card: str, folder: Path) -> Path:
+    """A path, from the working directory or from ``folder``, or the path of a shipped card."""
+    for path in (folder / card, Path(card)):
+        if path.is_file():
+            return path
+    shipped = shipped_cards()
+    if card not in shipped:
+        raise ConfigError(f"no card {card!r}: not a file, nor shipped ({nearest(card, shipped)})")
+    return shipped[card]
+
+
+def _content(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        problem = " ".join(str(error).split())
+        raise ConfigError(f"card {path}: not readable as YAML: {problem}") from None
+
+
+def _extended(content: Any, where: str, folder: Path, depth: int = 0) -> Any:
+    if not isinstance(content, Mapping) or "extends" not in content:
+        return content
+    if depth == _EXTENDS_DEPTH:
+        raise ConfigError(f"{where}, key 'extends': cards extend each other in a circle")
+    base = _path_of(str(content["extends"]), folder)
+    inherited = _extended(_content(base), f"card {base}", base.parent, depth + 1)
+    if not isinstance(inherited, Mapping):
+        raise ConfigError(f"{where}, key 'extends': {base} holds no mapping")
+    return {**inherited, **{key: value for key, value in content.items() if key != "extends"}}
+
+
+class _Parser:
+    """Turns the content of one card into dataclasses; every error starts with where it was found."""
+
+    def __init__(self, where: str):
+        self.where = where
+
+    def fail(self, key: str, problem: str) -> ConfigError:
+        return ConfigError(f"{self.where}, key {key!r}: {problem}")
+
+    # Values: each takes what the YAML holds and the key it stands under.
+
+    def keys(self, content: Any, cls: type, key: str, required: tuple[str, ...] = ()) -> dict[str, Any]:
+        if not isinstance(content, Mapping):
+            raise self.fail(key, f"expected a mapping, found {content!r:.60}")
+        valid = {f.name for f in dataclasses.fields(cls)} - {"source"}
+        for name in content:
+            if name not in valid:
+                raise self.fail(f"{key}.{name}".lstrip("."), f"unknown key, {nearest(str(name), valid)}")
+        for name in required:
+            if name not in content:
+                raise self.fail(f"{key}.{name}".lstrip("."), "is required")
+        return dict(content)
+
+    def text(self, value: Any, key: str) -> str:
+        if not isinstance(value, str) or not value:
+            raise self.fail(key, f"expected a text, found {value!r:.60}")
+        return value
+
+    def texts(self, value: Any, key: str) -> tuple[str, ...]:
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not values or not all(isinstance(v, str) and v for v in values):
+            raise self.fail(key, f"expected a name or a list of names, found {value!r:.60}")
+        return tuple(values)
+
+    def flag(self, value: Any, key: str) -> bool:
+        if not isinstance(value, bool):
+            raise self.fail(key, f"expected true or false, found {value!r:.60}")
+        return value
+
+    def number(self, value: Any, key: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.fail(key, f"expected a number, found {value!r:.60}")
+        return float(value)
+
+    def count(self, value: Any, key: str) -> int:
+        if type(value) is not int or value < 1:
+            raise self.fail(key, f"expected a positive integer, found {value!r:.60}")
+        return value
+
+    def choice(self, valid: Any) -> Callable[[Any, str], str]:
+        def choose(value: Any, key: str) -> str:
+            if value not in valid:
+                raise self.fail(key, f"{value!r} is not possible, {nearest(str(value), valid)}")
+            return str(value)
+
+        return choose
+
+    def expression(self, value: Any, key: str) -> Expression:
+        try:
+            # A bare number or true in YAML is an expression as well.
+            return Expression(str(value) if isinstance(value, (bool, int, float)) else value)
+        except ConfigError as error:
+            raise self.fail(key, str(error)) from None
+
+    def columns(self, value: Any, key: str) -> tuple[str, ...]:
+        names = self.texts(value, key)
+        for name in names:
+            try:
+                FileColumn(name)
+            except ConfigError as error:
+                raise self.fail(key, str(error)) from None
+        return names
+
+    def mapping(self, value: Any, key: str, parse: Callable[[Any, str], Value]) -> dict[str, Value]:
+        if not isinstance(value, Mapping):
+            raise self.fail(key, f"expected a mapping, found {value!r:.60}")
+        return {str(name): parse(content, f"{key}.{name}") for name, content in value.items()}
+
+    def several(self, value: Any, key: str, parse: Callable[[Any, str], Value]) -> tuple[Value, ...]:
+        if not isinstance(value, list):
+            raise self.fail(key, f"expected a list, found {value!r:.60}")
+        return tuple(parse(content, key) for content in value)
+
+    def parsed(self, given: dict[str, Any], key: str, **parsers: Callable[[Any, str], Any]) -> dict[str, Any]:
+        """Replace the values that are there by what their parsers make of them."""
+        for name, parse in parsers.items():
+            if name in given:
+                given[name] = parse(given[name], f"{key}.{name}".lstrip("."))
+        return given
+
+    # The parts of a card.
+
+    def card(self, content: Any) -> Card:
+        given = self.keys(content, Card, "", required=("name", "objects"))
+        self.parsed(
+            given,
+            "",
+            name=self.name,
+            description=self.text,
+            reader=self.choice(FORMATS),
+            tree=self.text,
+            files=lambda v, k: self.mapping(v, k, self.texts),
+            records=lambda v, k: self.mapping(v, k, self.record_numbers),
+            objects=lambda v, k: self.mapping(v, k, self.object),
+            truth=lambda v, k: self.mapping(v, k, self.truth),
+            limits=lambda v, k: self.several(v, k, self.limit),
+            columns=lambda v, k: self.mapping(v, k, self.columns),
+            selection=lambda v, k: self.several([v] if isinstance(v, str) else v, k, self.expression),
+            label=self.label,
+            weight=self.weight,
+            keep=lambda v, k: self.mapping(v, k, self.expression),
+            keep_btag_score=self.flag,
+            keep_pdg_id=self.flag,
+            identity=lambda v, k: self.mapping(v, k, self.text),
+            splits=self.splits,
+            on_invalid=self.choice(ON_INVALID),
+            duplicates=self.choice(DUPLICATES),
+        )
+        if not given["objects"]:
+            raise self.fail("objects", "expected at least one object definition")
+        for column in given.get("identity", {}):
+            self.choice(IDENTITY)(column, f"identity.{column}")
+        for name in given.get("keep", {}):
+            # PyG adds to attributes with these words in their name when it batches graphs.
+            if "index" in name or "batch" in name or not name.isidentifier():
+                raise self.fail(f"keep.{name}", "the name of a column must be an identifier without 'index' or 'batch'")
+        self.references(given)
+        return Card(**given, source=self.where)
+
+    def references(self, given: Mapping[str, Any]) -> None:
+        """Names of objects inside other definitions must exist."""
+        objects = given["objects"]
+        for name, definition in objects.items():
+            for other in definition.overlap.objects if definition.overlap else ():
+                if other not in objects:
+                    problem = f"no object {other!r}, {nearest(other, objects)}"
+                    raise self.fail(f"objects.{name}.overlap.objects", problem)
+        for limit in given.get("limits", ()):
+            for other in limit.objects:
+                if other not in objects:
+                    raise self.fail("limits", f"no object {other!r}, {nearest(other, objects)}")
+        label = given.get("label")
+        if label is not None and label.computed is not None:
+            for other in COMPUTED[label.computed].truth:
+                if other not in given.get("truth", {}):
+                    raise self.fail("label.computed", f"{label.computed} needs 'truth.{other}'")
+        both = set(objects) & set(given.get("truth", {}))
+        if both:
+            raise self.fail(f"truth.{min(both)}", "there is an object of the same name")
+
+    def name(self, value: Any, key: str) -> str:
+        text = self.text(value, key)
+        if not text.replace("-", "_").replace(".", "_").isidentifier():
+            raise self.fail(key, f"{text!r:.60} cannot name a folder: letters, digits and _ only")
+        return text
+
+    def record_numbers(self, value: Any, key: str) -> tuple[int, ...]:
+        return self.several(value if isinstance(value, list) else [value], key, self.count)
+
+    def splits(self, value: Any, key: str) -> dict[str, float]:
+        if not value:
+            raise self.fail(key, f"expected a mapping of name to fraction, found {value!r:.60}")
+        fractions = self.mapping(value, key, self.number)
+        if min(fractions.values()) < 0 or not 0 < sum(fractions.values()) <= 1 + 1e-9:
+            raise self.fail(key, f"fractions must be positive with a sum of at most 1, found {fractions}")
+        return fractions
+
+    def weight(self, value: Any, key: str) -> WeightDefinition:
+        given = self.parsed(
+            self.keys(value, WeightDefinition, key),
+            key,
+            branch=self.columns,
+            required=self.flag,
+            negative=self.choice(NEGATIVE_WEIGHTS),
+            cross_section=lambda v, k: self.mapping(v, k, self.number),
+            luminosity=self.number,
+        )
+        return WeightDefinition(**given)
+
+    def label(self, value: Any, key: str) -> LabelDefinition:
+        if not isinstance(value, Mapping):
+            return LabelDefinition(value=self.expression(value, key))
+        given = self.parsed(
+            self.keys(value, LabelDefinition, key),
+            key,
+            value=self.expression,
+            classes=lambda v, k: self.mapping(v, k, self.expression),
+            multilabel=lambda v, k: self.mapping(v, k, self.expression),
+            computed=self.choice(COMPUTED),
+        )
+        if len([v for v in given.values() if v]) != 1:
+            raise self.fail(key, "give one of value, classes, multilabel or computed")
+        return LabelDefinition(**given)
+
+    def limit(self, value: Any, key: str) -> Limit:
+        given = self.keys(value, Limit, key, required=("objects", "at_most"))
+        return Limit(**self.parsed(given, key, objects=self.texts, at_most=self.count))
+
+    def truth(self, content: Any, key: str) -> ObjectDefinition:
+        if isinstance(content, Mapping):
+            content = {"kind": "parton", "level": "gen", **content}
+        return self.object(content, key)
+
+    def object(self, content: Any, key: str) -> ObjectDefinition:
+        given = self.parsed(
+            self.keys(content, ObjectDefinition, key, required=("kind", "collection")),
+            key,
+            kind=lambda v, k: ObjectType[self.choice([t.name.lower() for t in ObjectType])(v, k).upper()],
+            collection=self.texts,
+            level=lambda v, k: Level[self.choice([level.name.lower() for level in Level])(v, k).upper()],
+            optional=self.flag,
+            unit=self.choice(UNITS),
+            columns=lambda v, k: self.mapping(v, k, self.columns),
+            define=lambda v, k: self.mapping(v, k, self.expression),
+            present=self.expression,
+            mother=self.text,
+            cuts=lambda v, k: self.several(v, k, self.cut),
+            btag=lambda v, k: self.several(v, k, self.btag),
+            overlap=self.overlap,
+            order=self.choice(ORDERS),
+            at_most=self.count,
+        )
+        return ObjectDefinition(**given)
+
+    def cut(self, value: Any, key: str) -> tuple[Expression, ...]:
+        return tuple(self.expression(text, key) for text in self.texts(value, key))
+
+    def overlap(self, value: Any, key: str) -> Overlap:
+        given = self.keys(value, Overlap, key, required=("objects",))
+        return Overlap(**self.parsed(given, key, objects=self.texts, delta_r=self.number))
+
+    def btag(self, content: Any, key: str) -> BTag:
+        given = self.keys(content, BTag, key, required=("column",))
+        if ("above" in given) == ("bit" in given):
+            raise self.fail(key, "give either above, the working point, or bit, the bit of a mask")
+        if "bit" in given and (type(given["bit"]) is not int or not 0 <= given["bit"] < 32):
+            raise self.fail(f"{key}.bit", f"expected a bit from 0 to 31, found {given['bit']!r:.60}")
+        return BTag(**self.parsed(given, key, column=self.text, above=self.number, era=self.text))

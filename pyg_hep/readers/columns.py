@@ -1,0 +1,151 @@
+"""Names of columns in files, and the arrays they become; which file format they come from does not matter here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyg_hep.errors import ConfigError, ReaderError
+
+_NAME = re.compile(
+    r"(?P<head>[^\[\]{}]*)(?:\{(?P<first>\d{1,6})\.\.(?P<last>\d{1,6})\}(?P<tail>[^\[\]{}]*))?(?:\[(?P<index>[^\[\]{}]*)\])?"
+)
+_INDEX = re.compile(r"\s*(?:(-?\d+)|(-?\d+)?:(-?\d+)?(?::([1-9]\d*))?)\s*")
+_MOST_NUMBERED = 10_000
+
+Index = tuple[int | slice, ...]
+
+
+@dataclass
+class Column:
+    """Values of one column for a range of entries.
+
+    Attributes:
+        values: one row per entry, or, where ``counts`` is given, one row per object of all entries.
+        counts: objects of each entry; None for one row per entry. Rows may have any shape.
+    """
+
+    values: np.ndarray
+    counts: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.values if self.counts is None else self.counts)
+
+
+@dataclass(frozen=True)
+class FileColumn:
+    """Where a column is in a file.
+
+    Args:
+        text: ``Jet_pt`` (a name), ``jets[2]`` or ``particles[:,0]`` or ``table[1:800:4]`` (positions within what
+            is stored for one entry), ``lepton_{1..3}_pt`` (separate columns that together are a list).
+
+    Raises:
+        ConfigError: for a text that is none of these.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        self._parse()
+
+    def _parse(self) -> tuple[tuple[str, ...], Index]:
+        match = _NAME.fullmatch(self.text)
+        if match is None or not match["head"] + (match["tail"] or "") + (match["first"] or ""):
+            raise ConfigError(
+                f"{self.text!r:.80} is no column: expected a name, name[position], name[from:to:step] or name_{{1..3}}"
+            )
+        names: tuple[str, ...] = (match["head"],)
+        if match["first"] is not None:
+            first, last = int(match["first"]), int(match["last"])
+            if not 0 <= last - first < _MOST_NUMBERED:
+                raise ConfigError(f"{self.text!r}: the numbers run from {first} to {last}")
+            names = tuple(f"{match['head']}{number}{match['tail']}" for number in range(first, last + 1))
+        index: list[int | slice] = []
+        for part in match["index"].split(",") if match["index"] is not None else ():
+            found = _INDEX.fullmatch(part)
+            if found is None:
+                raise ConfigError(f"{self.text!r}: {part.strip()!r} is no position; expected 2, 1:800:4 or a single :")
+            single, *ends = found.groups()
+            numbers = [None if end is None else int(end) for end in ends]
+            index.append(int(single) if single is not None else slice(*numbers))
+        return names, tuple(index)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is read of the file: one name, or one per number."""
+        return self._parse()[0]
+
+    def take(self, arrays: Mapping[str, Column], where: str) -> Column:
+        """The column out of what was read.
+
+        Raises:
+            ReaderError: when it has fewer dimensions or positions than the text asks for.
+        """
+        names, index = self._parse()
+        if len(names) > 1:
+            parts = [arrays[name] for name in names]
+            if any(part.counts is not None or part.values.ndim != 1 for part in parts):
+                raise ReaderError(f"{where}, column {self.text!r}: numbered columns must hold one value per entry")
+            column = Column(np.stack([part.values for part in parts], axis=1))
+        else:
+            column = arrays[names[0]]
+        if not index:
+            return column
+        try:
+            return Column(column.values[(slice(None), *index)], column.counts)
+        except IndexError:
+            shape = column.values.shape[1:]
+            raise ReaderError(
+                f"{where}, column {self.text!r}: there is no such position in the shape {shape} of one entry"
+            ) from None
+
+
+def per_event(column: Column, where: str) -> np.ndarray:
+    """One number per entry; lists of exactly one (as Delphes stores event weights) are opened.
+
+    Raises:
+        ReaderError: for longer lists or arrays, and for what is no number.
+    """
+    values = column.values
+    if (column.counts is not None and np.any(column.counts != 1)) or values.ndim != 1:
+        raise ReaderError(f"{where}: holds lists, not one value per event")
+    return numbers(values, where)
+
+
+def per_object(column: Column, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """One number per object, and the objects of each entry.
+
+    Raises:
+        ReaderError: for deeper lists, and for what is no number.
+    """
+    values, counts = column.values, column.counts
+    if counts is None:
+        if values.ndim > 2:
+            raise ReaderError(f"{where}: expected a number or a list of numbers per event, found {values.shape[1:]}")
+        width = values.shape[1] if values.ndim == 2 else 1
+        values, counts = values.reshape(-1), np.full(len(values), width, dtype=np.int64)
+    elif values.ndim != 1:
+        raise ReaderError(f"{where}: expected one number per object, found {values.shape[1:]}")
+    return numbers(values, where), counts
+
+
+def numbers(values: np.ndarray, where: str) -> np.ndarray:
+    """``values`` in the machine's byte order; small integers become int64, so that arithmetic does not overflow.
+
+    Raises:
+        ReaderError: for what is no number.
+    """
+    kind = values.dtype.kind
+    if kind == "b":
+        return values
+    if kind == "i" or (kind == "u" and values.dtype.itemsize < 8):
+        return values.astype(np.int64, copy=False)
+    if kind == "u":
+        return values.astype(np.uint64, copy=False)
+    if kind == "f":
+        return values.astype(np.float64 if values.dtype.itemsize > 4 else np.float32, copy=False)
+    raise ReaderError(f"{where}: expected numbers, found {values.dtype}")

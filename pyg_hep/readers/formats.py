@@ -1,0 +1,53 @@
+"""The file formats a card can name: how each is opened and how it names its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pyg_hep.readers.arrays import HDF5Source, NpzSource
+from pyg_hep.readers.parquet import ParquetSource
+from pyg_hep.readers.root import RootSource
+from pyg_hep.readers.source import Source
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a kind of file names things.
+
+    Args:
+        open: makes the source of a path and a tree name.
+        patterns: how a collection's column is named, tried in this order; ``@`` is the collection, ``{}`` the column.
+        names: column of the library -> name in the files, where the two differ.
+        met_pt: name of the missing transverse momentum's magnitude.
+        counter: the branch with the number of objects, checked against the lists where a file has it.
+        identity: columns that identify an event -> branch.
+    """
+
+    open: Callable[[str, str | None], Source]
+    patterns: tuple[str, ...] = ("@_{}", "@.{}")
+    names: Mapping[str, str] = field(default_factory=dict)
+    met_pt: str = "pt"
+    counter: str | None = None
+    identity: Mapping[str, str] = field(default_factory=dict)
+
+
+_DELPHES_NAMES = {"pt": "PT", "eta": "Eta", "phi": "Phi", "mass": "Mass", "charge": "Charge", "energy": "E"}
+_DELPHES_NAMES |= {"px": "Px", "py": "Py", "pz": "Pz", "pdg_id": "PID"}
+
+FORMATS: dict[str, Format] = {
+    "nanoaod": Format(
+        lambda path, tree: RootSource(path, tree or "Events"),
+        names={"pdg_id": "pdgId"},
+        counter="n@",
+        identity={"run_number": "run", "luminosity_block": "luminosityBlock", "event_number": "event"},
+    ),
+    "delphes": Format(
+        lambda path, tree: RootSource(path, tree or "Delphes"), ("@.{}",), _DELPHES_NAMES, "MET", counter="@_size"
+    ),
+    "root": Format(RootSource),
+    "hdf5": Format(lambda path, tree: HDF5Source(path), ("@/{}",)),
+    "npz": Format(lambda path, tree: NpzSource(path), ("@_{}",)),
+    "parquet": Format(lambda path, tree: ParquetSource(path)),
+}
+"""Value of a card's key ``reader`` -> its format."""

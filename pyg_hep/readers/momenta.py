@@ -1,0 +1,227 @@
+"""From the columns of one chunk to collections of objects with (pt, eta, phi, mass) in GeV; selection comes later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyg_hep.errors import ConfigError, ReaderError
+from pyg_hep.readers.card import CARTESIAN, KINEMATICS, MOTHER, UNITS
+from pyg_hep.readers.columns import Column, per_object
+from pyg_hep.readers.expression import Expression
+from pyg_hep.readers.plan import ObjectPlan
+from pyg_hep.schema import DEFAULT_MASS, ObjectType
+
+# Differences E^2 - p^2 of float32 values are rounding below this fraction of E^2.
+_ROUNDING = 16 * np.finfo(np.float32).eps
+_WITH_UNIT = ("pt", "mass", *CARTESIAN)
+_LEPTON_PDG = {ObjectType.ELECTRON: -11, ObjectType.MUON: -13, ObjectType.TAU: -15}
+
+
+@dataclass
+class Collection:
+    """Objects of one definition, sorted by event; ``event`` is the event of each object within the chunk."""
+
+    plan: ObjectPlan
+    columns: dict[str, np.ndarray]
+    event: np.ndarray
+
+    def select(self, kept: np.ndarray) -> None:
+        """Keep the objects that a mask or an index array names."""
+        self.columns = {name: values[kept] for name, values in self.columns.items()}
+        self.event = self.event[kept]
+
+
+def evaluate(expression: Expression, columns: Mapping[str, np.ndarray], where: str) -> np.ndarray:
+    """Value of an expression on columns of a file.
+
+    Raises:
+        ReaderError: when the types of the columns do not allow it, such as a bit of a fraction.
+    """
+    try:
+        return expression.evaluate(columns)
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        types = ", ".join(f"{name}: {columns[name].dtype}" for name in sorted(expression.names) if name in columns)
+        raise ReaderError(f"{where}: cannot evaluate {expression.text!r} on columns {types}: {error}") from None
+
+
+def read_collection(
+    plan: ObjectPlan,
+    arrays: Mapping[str, Column],
+    event_columns: Mapping[str, np.ndarray],
+    num_events: int,
+    where: str,
+) -> Collection:
+    """Flat columns of one collection; missing kinematics take the kind's default.
+
+    Args:
+        plan: what is read.
+        arrays: what was read.
+        event_columns: one value per event, for definitions that use them.
+        num_events: events of the chunk.
+        where: file and entries, for messages.
+
+    Raises:
+        ReaderError: when the columns of the collection have different lengths, or hold no numbers.
+    """
+    columns, counts = _raw_columns(plan, arrays, where)
+    collection = Collection(plan, columns, np.repeat(np.arange(num_events), counts))
+    # Mothers are positions in the file's list: they are looked up before anything is left out.
+    _add_mothers(collection, counts, where)
+    _remove_padding(collection, arrays, where)
+    columns = collection.columns
+    definition = plan.definition
+    scale = UNITS[definition.unit]
+    for name in _WITH_UNIT:
+        if scale != 1 and name in columns:
+            columns[name] = columns[name] * scale
+    for name in definition.define:
+        _define(name, collection, event_columns, where, ())
+    _to_polar(collection)
+    _add_defaults(collection)
+    return collection
+
+
+def _raw_columns(
+    plan: ObjectPlan, arrays: Mapping[str, Column], where: str
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    columns: dict[str, np.ndarray] = {}
+    counts: np.ndarray | None = None
+    first = ""
+    for name, column in plan.columns.items():
+        values, found = per_object(column.take(arrays, where), f"{where}, column {column.text!r}")
+        if counts is None:
+            counts, first = found, column.text
+        else:
+            _same_counts(first, counts, column.text, found, where)
+        columns[name] = values
+    assert counts is not None
+    if plan.counter is not None:
+        stated = arrays[plan.counter].values
+        if stated.ndim == 1 and stated.dtype.kind in "iu":
+            _same_counts(plan.counter, stated, first, counts, where)
+    return columns, counts
+
+
+def _same_counts(name: str, counts: np.ndarray, other: str, others: np.ndarray, where: str) -> None:
+    if not np.array_equal(counts, others):
+        event = int(np.flatnonzero(counts != others)[0])
+        raise ReaderError(
+            f"{where}, columns {name!r} and {other!r}: they disagree on the number of objects, first in entry {event} "
+            f"of the chunk ({counts[event]} and {others[event]})"
+        )
+
+
+def _add_mothers(collection: Collection, counts: np.ndarray, where: str) -> None:
+    mother = collection.plan.definition.mother
+    wanted = {name for cut in collection.plan.cuts for name in cut.names if name.startswith(MOTHER)}
+    if mother is None or not wanted:
+        return
+    position = collection.columns[mother].astype(np.int64)
+    first = (np.cumsum(counts) - counts)[collection.event]
+    has = position >= 0
+    if np.any(position >= counts[collection.event]):
+        raise ReaderError(f"{where}, column {mother!r}: a mother lies outside the event's list")
+    row = np.where(has, first + position, 0)
+    for name in wanted:
+        values = collection.columns[name.removeprefix(MOTHER)]
+        collection.columns[name] = np.where(has, values[row] if len(values) else values, 0)
+
+
+def _remove_padding(collection: Collection, arrays: Mapping[str, Column], where: str) -> None:
+    plan = collection.plan
+    present = plan.definition.present
+    if present is not None:
+        kept = evaluate(present, collection.columns, where).astype(bool)
+        collection.select(np.broadcast_to(kept, collection.event.shape))
+        return
+    column = plan.columns[plan.momentum[0]]
+    array = column.take(arrays, where)
+    if array.counts is None and array.values.ndim > 1:
+        collection.select(np.any([collection.columns[name] != 0 for name in plan.momentum], axis=0))
+
+
+def _define(
+    name: str,
+    collection: Collection,
+    event_columns: Mapping[str, np.ndarray],
+    where: str,
+    waiting: tuple[str, ...],
+) -> None:
+    definition = collection.plan.definition
+    if name in collection.columns:
+        return
+    if name in waiting:
+        raise ReaderError(f"definitions go in a circle: {' -> '.join((*waiting, name))}")
+    names = {}
+    for needed in definition.define[name].names:
+        if needed in definition.define:
+            _define(needed, collection, event_columns, where, (*waiting, name))
+        if needed in collection.columns:
+            names[needed] = collection.columns[needed]
+        elif needed in event_columns:
+            names[needed] = event_columns[needed][collection.event]
+        else:
+            return  # a definition that nothing reads
+    values = evaluate(definition.define[name], names, where)
+    collection.columns[name] = np.broadcast_to(values, collection.event.shape)
+
+
+def _to_polar(collection: Collection) -> None:
+    """(px, py, pz, E) to (pt, eta, phi, mass); massive where only the energy is known."""
+    columns = collection.columns
+    with np.errstate(all="ignore"):
+        if "pt" not in columns:
+            px, py = columns["px"].astype(np.float64), columns["py"].astype(np.float64)
+            columns["pt"], columns["phi"] = np.hypot(px, py), np.arctan2(py, px)
+            if "pz" in columns:
+                columns["eta"] = np.arcsinh(columns["pz"] / columns["pt"])
+        if "energy" in columns and "mass" not in columns:
+            energy = columns["energy"].astype(np.float64)
+            if "pz" in columns:
+                momentum = np.hypot(columns["pt"], columns["pz"].astype(np.float64))
+            else:
+                momentum = columns["pt"] * np.cosh(columns["eta"].astype(np.float64))
+            square = (energy - momentum) * (energy + momentum)
+            mass = np.copysign(np.sqrt(np.abs(square)), square)
+            # Rounding, not a mass below zero: marked as slightly negative, which is clipped and counted.
+            rounding = (square < 0) & (square > -_ROUNDING * energy**2)
+            columns["mass"] = np.where(rounding, -np.finfo(np.float32).tiny, mass)
+
+
+def _add_defaults(collection: Collection) -> None:
+    columns, kind = collection.columns, collection.plan.definition.kind
+    size = len(collection.event)
+    if kind is ObjectType.MET:
+        columns["eta"] = columns["mass"] = np.zeros(size, dtype=np.float32)
+    columns.setdefault("mass", np.full(size, DEFAULT_MASS.get(kind, 0.0), dtype=np.float32))
+    columns.setdefault("charge", np.zeros(size, dtype=np.float32))
+    for name in KINEMATICS:
+        with np.errstate(over="ignore"):
+            columns[name] = columns[name].astype(np.float64 if name == "phi" else np.float32, copy=False)
+    _add_btag(collection)
+
+
+def _add_btag(collection: Collection) -> None:
+    btag, size = collection.plan.btag, len(collection.event)
+    if btag is None:
+        collection.columns["btag"] = np.zeros(size, dtype=np.float32)
+        return
+    score = collection.columns[btag.column]
+    tagged = score > btag.above if btag.above is not None else (score.astype(np.int64) >> (btag.bit or 0)) & 1
+    collection.columns["btag"] = tagged.astype(np.float32)
+
+
+def pdg_ids(collection: Collection) -> np.ndarray:
+    """PDG numbers as the file has them, else what kind and charge say, else 0."""
+    columns = collection.columns
+    if "pdg_id" in columns:
+        return columns["pdg_id"].astype(np.int32)
+    kind = collection.plan.definition.kind
+    if kind in _LEPTON_PDG:
+        return (_LEPTON_PDG[kind] * np.sign(columns["charge"])).astype(np.int32)
+    return np.full(len(collection.event), 22 if kind is ObjectType.PHOTON else 0, dtype=np.int32)

@@ -1,0 +1,173 @@
+"""What every file format offers the readers: names, lengths, and ranges of entries as columns.
+
+A new format is a subclass of :class:`Source` and one line in ``formats.py``. Every failure of the library behind
+a format becomes a ``ReaderError``.
+"""
+
+from __future__ import annotations
+
+import abc
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import uproot
+
+from pyg_hep.errors import ReaderError
+from pyg_hep.readers.columns import Column
+
+# What uproot, h5py, numpy, their decompressors and fsspec raise on files that are missing, cut off or damaged.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    NotImplementedError,
+    RuntimeError,
+    ArithmeticError,
+    MemoryError,
+    EOFError,
+    ImportError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+    uproot.DeserializationError,
+    uproot.exceptions.KeyInFileError,
+)
+
+
+def is_remote(path: str) -> bool:
+    """Whether ``path`` is an address such as ``root://`` or ``https://`` rather than a file of this machine."""
+    return "://" in path
+
+
+def open_binary(path: str) -> BinaryIO:
+    """A local file or an address that fsspec knows, for reading."""
+    if not is_remote(path):
+        return Path(path).open("rb")
+    import fsspec
+
+    file: BinaryIO = fsspec.open(path, "rb").open()
+    return file
+
+
+@contextmanager
+def reading(path: str, what: str) -> Iterator[None]:
+    """Turn whatever goes wrong inside into a ``ReaderError`` that names the file and ``what`` was read."""
+    try:
+        yield
+    except ReaderError:
+        raise
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ReaderError(f"{path}: cannot read {what}, the file is damaged or incomplete ({reason})") from error
+
+
+def bytes_of(step_size: str) -> int:
+    """Bytes of a size such as ``"100 MB"``.
+
+    Raises:
+        ReaderError: when it is none.
+    """
+    units = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+    text = step_size.strip().lower()
+    unit = text.lstrip("0123456789. ")
+    try:
+        return int(float(text[: len(text) - len(unit)]) * units[unit])
+    except (KeyError, ValueError):
+        raise ReaderError(f"step_size {step_size!r} is no size such as '100 MB'") from None
+
+
+class Source(abc.ABC):
+    """One input file.
+
+    Args:
+        path: a local path or an address.
+
+    Attributes:
+        branches: names that can be read.
+
+    Raises:
+        ReaderError: when the file is missing or cannot be read.
+    """
+
+    branches: frozenset[str]
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = os.fspath(path)
+        if not is_remote(self.path) and not Path(self.path).is_file():
+            raise ReaderError(f"{self.path}: no such file")
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Close the file."""
+
+    @abc.abstractmethod
+    def num_entries_of(self, branches: Iterable[str]) -> int:
+        """Entries of these branches.
+
+        Raises:
+            ReaderError: when they differ in length.
+        """
+
+    @abc.abstractmethod
+    def bytes_per_entry(self, branches: Iterable[str]) -> float:
+        """Memory that one entry of ``branches`` takes, on average."""
+
+    @abc.abstractmethod
+    def _arrays(self, names: list[str], start: int, stop: int) -> Mapping[str, Column]:
+        """Read; may raise anything that :func:`reading` understands."""
+
+    def sum_of_generator_weights(self) -> float | None:
+        """Sum of weights before any selection, where the file keeps it beside the events."""
+        return None
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def chunks(self, branches: Iterable[str], step_size: str | int) -> list[tuple[int, int]]:
+        """Ranges of entries that hold ``step_size`` of ``branches``: memory such as ``"100 MB"``, or a number."""
+        names = sorted(branches)
+        total = self.num_entries_of(names)
+        if isinstance(step_size, str):
+            with reading(self.path, "the sizes of its columns"):
+                step = int(bytes_of(step_size) / max(self.bytes_per_entry(names), 1e-9))
+        else:
+            step = step_size
+        step = min(max(step, 1), max(total, 1))
+        return [(start, min(start + step, total)) for start in range(0, total, step)]
+
+    def read(self, branches: Iterable[str], start: int, stop: int) -> dict[str, Column]:
+        """Read entries ``start`` to ``stop`` of ``branches``.
+
+        Raises:
+            ReaderError: when a branch cannot be read or has another length than asked for; names the branch.
+        """
+        names = sorted(branches)
+        try:
+            with reading(self.path, f"entries {start} to {stop}"):
+                arrays = self._arrays(names, start, stop)
+        except ReaderError:
+            # Which column is it? The others may well be fine.
+            for name in names:
+                with reading(self.path, f"entries {start} to {stop} of column {name!r}"):
+                    self._arrays([name], start, stop)
+            raise
+        for name in names:
+            if len(arrays[name]) != stop - start:
+                raise ReaderError(
+                    f"{self.path}: column {name!r} has {len(arrays[name])} entries between {start} and {stop}: "
+                    "the file is damaged or incomplete"
+                )
+        return {name: arrays[name] for name in names}
