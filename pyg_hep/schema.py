@@ -13,7 +13,10 @@ SCHEMA_VERSION = 1
 
 
 class ObjectType(enum.IntEnum):
-    """Kinds of reconstructed (or generated) objects, the values of the node column ``kind``."""
+    """Kinds of reconstructed (or generated) objects, the values of the node column ``kind``.
+
+    PARTICLE is a constituent of which a file does not say what it is.
+    """
 
     JET = 0
     ELECTRON = 1
@@ -26,6 +29,7 @@ class ObjectType(enum.IntEnum):
     PARTON = 8
     NEUTRINO = 9
     CLASS = 10
+    PARTICLE = 11
 
 
 class Level(enum.IntEnum):

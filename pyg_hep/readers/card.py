@@ -203,7 +203,8 @@ def _plain(value: Any) -> Any:
         for item in dataclasses.fields(value):
             content = getattr(value, item.name)
             default = item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
-            if content != default:
+            # The level of truth is gen where a card says nothing, that of objects is reco.
+            if content != default or item.name == "level":
                 result[item.name] = _plain(content)
         return result
     if isinstance(value, Mapping):
