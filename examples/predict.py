@@ -35,7 +35,7 @@ def main() -> None:
     model = EventModel.from_pretrained(options.model)
     card = load_card(options.card or model.metadata.get("card") or "cms_nanoaod")
     output = command.start_run(options.output, parser, options)
-    targets = [output / Path(path).name for path in options.data]
+    targets = [output / f"{Path(path).stem}.root" for path in options.data]
     if len(set(targets)) < len(targets):
         raise ConfigError("two input files have the same name: predict them into different output folders")
     summary = {}
@@ -48,8 +48,8 @@ def main() -> None:
         if len(names) != probability.shape[1]:
             raise ConfigError(f"{len(names)} names for {probability.shape[1]} classes")
         with FileReader(path, card) as reader:
-            entries = reader.source.num_entries
-            identity = reader.identity()
+            entries, identity = reader.num_entries, reader.identity()
+            tree = getattr(reader.source, "tree_name", "Events")
         rows = dataset.storage.entry.numpy()
         selected = np.zeros(entries, dtype=bool)
         selected[rows] = True
@@ -62,8 +62,8 @@ def main() -> None:
         partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
         try:
             with uproot.recreate(partial) as file:
-                file.mktree(card.tree, {k: v.dtype for k, v in columns.items()})
-                file[card.tree].extend(columns)
+                file.mktree(tree, {k: v.dtype for k, v in columns.items()})
+                file[tree].extend(columns)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)

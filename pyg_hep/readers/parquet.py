@@ -78,8 +78,7 @@ class ParquetSource(Source):
         for name in names:
             column, field = self._place[name]
             array = ak.from_arrow(table.column(column))
-            array = ak.fill_none(array, float("nan"), axis=-1) if _has_missing(array) else ak.drop_none(array, axis=-1)
-            result[name] = flat_column(array if field is None else array[field])
+            result[name] = flat_column(_without_missing(array if field is None else array[field]))
         return result
 
     def _rows(self, columns: list[str], start: int, stop: int) -> Any:
@@ -127,5 +126,8 @@ def _chain(first: Any, rest: Iterable[Any]) -> Iterator[Any]:
     yield from rest
 
 
-def _has_missing(array: ak.Array) -> bool:
-    return bool(ak.any(ak.is_none(array, axis=-1), axis=None))
+def _without_missing(array: ak.Array) -> ak.Array:
+    """Missing lists are empty; missing numbers are NaN, so that their events are dropped and counted."""
+    if array.ndim > 1:
+        array = ak.fill_none(array, [], axis=0)
+    return ak.fill_none(array, float("nan"), axis=-1) if ak.any(ak.is_none(array, axis=-1), axis=None) else array
