@@ -23,7 +23,6 @@ from pyg_hep.datasets.preprocess import GraphFunction, preprocess
 from pyg_hep.datasets.storage import ALL_EVENT_COLUMNS, ALL_NODE_COLUMNS, MANIFEST, StorageWriter
 from pyg_hep.errors import PygHepError, ReaderError
 from pyg_hep.readers import Card, EventColumns, FileReader, ReadReport
-from pyg_hep.readers.labels import COMPUTED
 from pyg_hep.schema import OPTIONAL_EVENT_COLUMNS, Column
 
 STEP_SIZE: str | int = "50 MB"
@@ -329,7 +328,7 @@ class _Writer:
         if empty:
             steps = "; ".join(report.lines())
             raise ReaderError(f"no event of {', '.join(empty)} passes the selection of {self.card.source}: {steps}")
-        names = class_names(self.card) or (processes if self.card.label is None else [])
+        names = self.card.class_names or (processes if self.card.label is None else [])
         self.storage.finish(
             {
                 "version": __version__,
@@ -347,22 +346,13 @@ class _Writer:
         )
 
 
-def class_names(card: Card) -> list[str]:
-    """Names of the classes or labels, where the card gives them."""
-    label = card.label
-    if label is None:
-        return []
-    computed = COMPUTED[label.computed].names if label.computed else ()
-    return [*label.classes, *label.multilabel, *computed]
-
-
 def columns_of(card: Card, identity: bool) -> tuple[dict[str, Column], dict[str, Column]]:
     """Node and event columns that the events of a card have."""
     optional = {"btag_score": card.keep_btag_score, "pdg_id": card.keep_pdg_id}
     nodes = {name: column for name, column in ALL_NODE_COLUMNS.items() if optional.get(name, True)}
     events = {name: c for name, c in ALL_EVENT_COLUMNS.items() if identity or name not in OPTIONAL_EVENT_COLUMNS}
     if card.label is not None and (card.label.multilabel or card.label.computed):
-        events["y"] = Column((len(class_names(card)),), "float32", "float32", "", "labels")
+        events["y"] = Column((len(card.class_names),), "float32", "float32", "", "labels")
     events |= {name: Column((), "float32", "float32", "", e.text) for name, e in card.keep.items()}
     return nodes, events
 

@@ -253,7 +253,7 @@ class EventDataset(InMemoryDataset):
         nodes, events, counts = self.storage.gather(self.positions[torch.as_tensor(positions, dtype=torch.int64)])
         sizes = counts.tolist()
         columns: dict[str, Sequence[Any]] = {name: values.split(sizes) for name, values in nodes.items()}
-        columns |= {name: values.split(1) for name, values in events.items()}
+        columns |= {name: values.split([1] * len(sizes)) for name, values in events.items()}
         columns["num_nodes"] = sizes
         transform = self.transform
         if type(transform) is CompleteGraph:  # it may see all events at once, other transforms see one

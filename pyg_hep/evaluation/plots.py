@@ -23,7 +23,7 @@ from pyg_hep.metrics import as_array, bootstrap, roc_auc, roc_curve
 
 Sample = ArrayLike | tuple[ArrayLike, ArrayLike]
 
-_COLOURS = [
+COLOURS = [
     *("#3f90da", "#bd1f01", "#832db6", "#ffa90e", "#a96b59"),
     *("#94a4a2", "#e76300", "#b9ac70", "#717581", "#92dadd"),
 ]
@@ -36,7 +36,7 @@ _SETTINGS: dict[str, Any] = {
     "xtick.labelsize": 13,
     "ytick.labelsize": 13,
     "legend.fontsize": 12,
-    "axes.prop_cycle": cycler(color=_COLOURS),
+    "axes.prop_cycle": cycler(color=COLOURS),
     "axes.linewidth": 1.2,
     "xtick.major.size": 7,
     "ytick.major.size": 7,
@@ -69,7 +69,7 @@ def plot_roc(
         efficiency = np.interp(grid, np.maximum.accumulate(signal), background)
         return np.append(np.log(np.clip(efficiency, 1.0 / len(y), None)), roc_auc(y, rank, w))
 
-    with _figure(path) as figure:
+    with png_figure(path) as figure:
         axes = figure.subplots()
         for colour, (name, (target, score, weight)) in _coloured(models):
             y, values = as_array(target), as_array(score)
@@ -114,7 +114,7 @@ def plot_scores(
         raise PygHepError(f"one score per event is needed, found shape {values.shape}: see plot_confusion")
     w = np.ones(len(y)) if weight is None else as_array(weight)
     edges = np.linspace(min(0.0, values.min()), max(1.0, values.max()), bins + 1)
-    with _figure(path) as figure:
+    with png_figure(path) as figure:
         axes = figure.subplots()
         for colour, (label, name) in _coloured(dict(enumerate(class_names))):
             contents, errors = _histogram(values[y == label], w[y == label], edges)
@@ -131,7 +131,7 @@ def plot_losses(histories: Mapping[str, Sequence[Mapping[str, float]]], path: st
         histories: run name -> one entry per epoch with ``epoch``, ``train_loss`` and ``val_loss`` where known.
         path: of the PNG.
     """
-    with _figure(path) as figure:
+    with png_figure(path) as figure:
         axes = figure.subplots()
         for colour, (name, history) in _coloured(histories):
             for key, style, what in (("train_loss", "--", "training"), ("val_loss", "-", "validation")):
@@ -160,10 +160,10 @@ def plot_gains(
     """
     values = 100.0 * np.array(list(gains.values()), dtype=float).reshape(-1, 2)
     rows = np.arange(len(gains))[::-1]
-    with _figure(path, size=(7.0, 1.8 + 0.55 * len(gains))) as figure:
+    with png_figure(path, size=(7.0, 1.8 + 0.55 * len(gains))) as figure:
         axes = figure.subplots()
         axes.axvline(0.0, color="grey", linestyle=":", linewidth=1.2)
-        axes.errorbar(values[:, 0], rows, xerr=values[:, 1], fmt="o", capsize=4, color=_COLOURS[0])
+        axes.errorbar(values[:, 0], rows, xerr=values[:, 1], fmt="o", capsize=4, color=COLOURS[0])
         for row, (value, error) in zip(rows, values, strict=True):
             axes.annotate(
                 f"{value:+.2f} $\\pm$ {error:.2f}",
@@ -208,7 +208,7 @@ def plot_confusion(
     np.add.at(sums, (y, values.argmax(axis=1)), w)
     total = sums.sum(axis=1, keepdims=True)
     fractions = np.divide(sums, total, out=np.full_like(sums, np.nan), where=total > 0)
-    with _figure(path, size=(3.2 + 0.75 * count, 2.2 + 0.75 * count)) as figure:
+    with png_figure(path, size=(3.2 + 0.75 * count, 2.2 + 0.75 * count)) as figure:
         axes = figure.subplots()
         image = axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
         for (row, column), value in np.ndenumerate(fractions):
@@ -243,7 +243,7 @@ def compare_histograms(
         raise PygHepError("compare_histograms needs at least one column with at least one sample")
     across = min(3, len(columns))
     down = math.ceil(len(columns) / across)
-    with _figure(path, size=(5.6 * across, 5.0 * down)) as figure:
+    with png_figure(path, size=(5.6 * across, 5.0 * down)) as figure:
         grid = figure.add_gridspec(down, across)
         for i, (label, samples) in enumerate(columns.items()):
             inner = grid[i // across, i % across].subgridspec(2, 1, height_ratios=(3, 1), hspace=0.06)
@@ -317,11 +317,11 @@ def _draw(axes: Axes, contents: np.ndarray, errors: np.ndarray, edges: np.ndarra
 
 
 def _coloured(items: Mapping[Any, Any]) -> list[tuple[str, tuple[Any, Any]]]:
-    return [(_COLOURS[i % len(_COLOURS)], item) for i, item in enumerate(items.items())]
+    return [(COLOURS[i % len(COLOURS)], item) for i, item in enumerate(items.items())]
 
 
 @contextmanager
-def _figure(path: str | Path, size: tuple[float, float] | None = None) -> Iterator[Figure]:
+def png_figure(path: str | Path, size: tuple[float, float] | None = None) -> Iterator[Figure]:
     """A figure in the field's style, written to ``path`` at the end; no display and no global state is touched."""
     path = Path(path)
     with mpl.rc_context():

@@ -124,11 +124,11 @@ class NpzSource(_ArraySource):
         self._shapes, self._types = {}, {}
         with reading(self.path, "the file"):
             self._archive = zipfile.ZipFile(open_binary(self.path))
-            for member in self._archive.namelist():
-                if member.endswith(".npy"):
-                    with self._archive.open(member) as stream:
-                        name = member.removesuffix(".npy")
-                        self._shapes[name], self._types[name] = _npy_header(stream, f"{self.path}: {name!r}")
+        for member in self._archive.namelist():
+            if member.endswith(".npy"):
+                name = member.removesuffix(".npy")
+                with reading(self.path, f"column {name!r}"), self._archive.open(member) as stream:
+                    self._shapes[name], self._types[name] = _npy_header(stream, f"{self.path}: {name!r}")
         self.branches = frozenset(self._shapes)
 
     def close(self) -> None:

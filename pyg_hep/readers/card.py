@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyg_hep.readers.expression import Expression
+from pyg_hep.readers.labels import COMPUTED
 from pyg_hep.schema import Level, ObjectType
 
 NEGATIVE_WEIGHTS = ("keep", "error", "absolute", "drop")
@@ -184,6 +185,14 @@ class Card:
     on_invalid: str = "drop"
     duplicates: str = "keep"
     source: str = "a card made in Python"
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes or labels, where the card gives them."""
+        if self.label is None:
+            return []
+        computed = COMPUTED[self.label.computed].names if self.label.computed else ()
+        return [*self.label.classes, *self.label.multilabel, *computed]
 
     def as_dict(self) -> dict[str, Any]:
         """The card as :func:`load_card` takes it, without its own path: a moved card has the same fingerprint."""

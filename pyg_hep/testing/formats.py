@@ -147,7 +147,7 @@ PID_CODES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.
 def write_z_jets(path: Path, num_jets: int, seed: int = 0) -> Path:
     """OmniFold Z + jets archive: jets, particles and substructure at generator and detector level."""
     rng = np.random.default_rng(seed)
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for level, most in (("gen", 60), ("sim", 50)):
         counts = rng.integers(3, most, num_jets)
         used = np.arange(most) < counts[:, None]
@@ -229,7 +229,7 @@ def write_spanet(path: Path, num_events: int, seed: int = 0) -> Path:
         "eta": rng.normal(0, 1, used.shape),
     }
     columns |= {"phi": rng.uniform(-np.pi, np.pi, used.shape), "mass": rng.uniform(2, 15, used.shape)}
-    columns["btag"] = rng.integers(0, 2, used.shape)
+    columns["btag"] = rng.integers(0, 2, used.shape).astype(np.float64)
     with h5py.File(path, "w") as file:
         for name, values in columns.items():
             file[f"INPUTS/Source/{name}"] = np.where(used, values, 0).astype(np.float32)

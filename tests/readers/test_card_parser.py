@@ -99,3 +99,51 @@ def test_unreadable_yaml_is_one_sentence(tmp_path, content):
     path.write_text(content)
     with pytest.raises(ConfigError, match=r"bad\.yaml"):
         load_card(path)
+
+
+def test_card_takes_from_another_what_it_does_not_give(tmp_path):
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump({**MINIMAL, "on_invalid": "error"}))
+    (tmp_path / "mine.yaml").write_text("extends: base.yaml\nname: mine\nselection: [n_jet >= 3]\n")
+    card = load_card(tmp_path / "mine.yaml")
+    assert (card.name, card.on_invalid) == ("mine", "error")
+    assert [e.text for e in card.selection] == ["n_jet >= 3"]
+    assert set(card.objects) == {"jet"}
+    assert load_card({"extends": "ho_nanoaod", "name": "other"}).objects == load_card("ho_nanoaod").objects
+
+
+def test_cards_that_extend_each_other_in_a_circle_are_an_error(tmp_path):
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
+    with pytest.raises(ConfigError, match="in a circle"):
+        load_card(tmp_path / "a.yaml")
+
+
+def test_files_of_a_card_lie_beside_it(tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        yaml.safe_dump({**MINIMAL, "files": {"a": "a.root", "b": ["/data/b.root", "root://host//c.root"]}})
+    )
+    files = load_card(tmp_path / "mine.yaml").files
+    assert files == {"a": (str(tmp_path / "a.root"),), "b": ("/data/b.root", "root://host//c.root")}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("label", {"classes": {"a": "x"}, "computed": "ho_multilabel"}, "give one of"),
+        ("label", {"computed": "ho_multilabels"}, "did you mean 'ho_multilabel'"),
+        ("label", {"computed": "ho_multilabel"}, r"needs 'truth\.higgs'"),
+        ("keep", {"jet_index": "n_jet"}, "without 'index' or 'batch'"),
+        ("keep", {"a": "import os"}, "cannot read the cut"),
+        ("limits", [{"objects": ["muon"], "at_most": 3}], "no object 'muon'"),
+        ("columns", {"a": "b[x]"}, "'x' is no position"),
+        ("truth", {"jet": {"collection": "GenPart"}}, "there is an object of the same name"),
+        ("name", "../escape", "cannot name a folder"),
+        ("weight", {"cross_section": {"a": "b"}}, r"'weight\.cross_section\.a': expected a number"),
+        ("records", {"a": "b"}, r"'records\.a': expected a positive integer"),
+        ("keep_btag_score", 1, "expected true or false"),
+        ("duplicates", "skip", "'duplicates'"),
+    ],
+)
+def test_error_of_a_card_wide_key_says_what_is_wrong(key, value, message):
+    with pytest.raises(ConfigError, match=message):
+        load_card({**MINIMAL, key: value})
