@@ -432,6 +432,25 @@ def test_spanet_targets_have_the_masses_of_w_and_top():
         assert ak.mean(b.btag) > 0.9 > 0.2 > ak.mean(q2.btag)
 
 
+def test_several_inputs_of_a_spanet_file_are_several_objects(tmp_path):
+    import h5py
+
+    write, _ = WRITERS["spanet_ttbar"]
+    path = write(tmp_path / "a.h5", 40, 1)
+    with h5py.File(path, "r+") as file:
+        for name, value in (("pt", 30.0), ("eta", 0.1), ("phi", 0.2)):
+            file[f"INPUTS/Lepton/{name}"] = np.full((40, 2), value) * [1, 0]
+        file["INPUTS/Lepton/MASK"] = np.tile([True, False], (40, 1))
+        file["INPUTS/Event/met"], file["INPUTS/Event/phi"] = np.arange(40.0), np.zeros(40)
+    muon = {"kind": "muon", "collection": "INPUTS/Lepton", "present": "MASK"}
+    met = {"kind": "met", "collection": "INPUTS/Event", "columns": {"pt": "met"}}
+    card = load_card("spanet_ttbar").as_dict()
+    card["objects"] |= {"muon": muon, "met": met}
+    events = read_events(path, card)
+    assert ak.all(ak.num(of_kind(events, "muon")) == 1)
+    assert ak.flatten(of_kind(events, "met").pt).tolist() == list(range(40))
+
+
 def test_flat_ntuple_has_a_z_boson_and_the_direction_of_its_missing_momentum():
     path = _published("skhep__uproot-HZZ.root")
     events = read_events(path, "flat_ntuple")

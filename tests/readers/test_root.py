@@ -76,6 +76,17 @@ def test_ntuple_has_the_columns_of_a_tree(tmp_path):
     assert arrays["run"].values.tolist() == [1, 2]
 
 
+def test_collections_that_the_importer_made_are_found_by_the_names_of_their_columns(tmp_path):
+    values = ak.Array([[1.0, 2.0], [3.0]])
+    with uproot.recreate(tmp_path / "n.root") as file:
+        file["Events"] = {"_collection0": ak.zip({"Jet_pt": values, "Jet_eta": -values}), "run": np.array([1, 2])}
+    with RootSource(tmp_path / "n.root", "Events") as ntuple:
+        assert {"Jet_pt", "Jet_eta", "run"} <= ntuple.branches
+        arrays = ntuple.read(["Jet_eta", "Jet_pt"], 0, 2)
+    assert arrays["Jet_eta"].values.tolist() == [-1, -2, -3]
+    assert arrays["Jet_pt"].counts.tolist() == [2, 1]
+
+
 def test_sum_of_generator_weights_is_that_of_runs(tmp_path, nanoaod):
     with uproot.recreate(tmp_path / "runs.root") as file:
         file.mktree("Events", {"x": "f4"}).extend({"x": [1.0]})
