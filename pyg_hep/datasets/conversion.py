@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
@@ -304,6 +305,7 @@ class _Writer:
             ReaderError: when a process has no event.
         """
         report = ReadReport()
+        left_out = {}
         processes = list(dict.fromkeys(source.process for source in self.files))
         events, sums = dict.fromkeys(processes, 0), dict.fromkeys(processes, 0.0)
         read = dict.fromkeys(processes, 0.0)
@@ -314,6 +316,7 @@ class _Writer:
             reason = skipped.get(position, progress.skipped)
             if reason is not None:
                 report.note(f"skipped: {reason}", source.path)
+                left_out[source.path] = reason
                 continue
             survey = surveys[position]
             report.add(survey.report)
@@ -329,6 +332,9 @@ class _Writer:
             steps = "; ".join(report.lines())
             raise ReaderError(f"no event of {', '.join(empty)} passes the selection of {self.card.source}: {steps}")
         names = self.card.class_names or (processes if self.card.label is None else [])
+        if left_out:
+            print(f"{len(left_out)} of {len(self.files)} files were left out:", file=sys.stderr)
+            print(*(f"  {reason}" for reason in left_out.values()), sep="\n", file=sys.stderr)
         self.storage.finish(
             {
                 "version": __version__,
@@ -340,6 +346,7 @@ class _Writer:
                 "generator_weights_per_process": generated,
                 "class_names": names,
                 "num_classes": max(largest_label + 1, len(names)),
+                "skipped": left_out,
                 "files": [[f.process, f.label, f.path] for f in self.files],
                 "report": report.as_dict(),
             }

@@ -42,7 +42,7 @@ class EventDataset(InMemoryDataset):
         pre_filter: graphs for which it is false are not stored.
         force_reload: convert again.
         executor: a ``concurrent.futures.Executor`` for the conversion; None converts in this process.
-        on_error: ``"raise"``, or ``"skip"`` to leave out unreadable files (they are recorded).
+        on_error: ``"raise"``, or ``"skip"`` to leave out unreadable files: they are printed and recorded.
 
     Raises:
         ConfigError: for an unusable card, split or option.
@@ -100,7 +100,12 @@ class EventDataset(InMemoryDataset):
 
     def _process(self) -> None:
         # PyG's own check compares file names only, and its marker files are pickles.
-        if self._sources and (self.force_reload or not (self._folder / MANIFEST).is_file()):
+        if not self._sources:
+            return
+        complete = (self._folder / MANIFEST).is_file()
+        if complete and self._on_error == "raise" and EventStorage(self._folder).manifest["skipped"]:
+            self.force_reload = True  # an earlier call was content without some files, this one is not
+        if self.force_reload or not complete:
             self.process()
 
     def process(self) -> None:

@@ -55,6 +55,16 @@ def test_unreadable_file_is_skipped_and_recorded_where_asked(nanoaod, truncated,
     assert any("truncated.root" in note for note in dataset.report.notes)
 
 
+def test_data_set_without_skipped_files_is_not_served_where_all_are_asked_for(nanoaod, tmp_path, capsys):
+    files = {"a": [nanoaod, "https://example.invalid/b.root"]}
+    dataset = EventDataset(tmp_path, "simulated_events", files, on_error="skip")
+    assert "example.invalid" in capsys.readouterr().err
+    assert list(dataset.storage.manifest["skipped"]) == ["https://example.invalid/b.root"]
+    assert len(EventDataset(tmp_path, "simulated_events", files, on_error="skip")) == 500
+    with pytest.raises(ReaderError, match=r"example\.invalid"):
+        EventDataset(tmp_path, "simulated_events", files)
+
+
 def test_file_that_fails_half_way_is_rolled_back(nanoaod, other_nanoaod, tmp_path, monkeypatch):
     monkeypatch.setattr(conversion, "STEP_SIZE", 100)
     read = FileReader.read
