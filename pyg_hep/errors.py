@@ -18,6 +18,10 @@ class ReaderError(PygHepError, ValueError):
     """An input file cannot be read, or its content cannot be an event; names file, entries and column."""
 
 
+class DownloadError(PygHepError, OSError):
+    """A file cannot be fetched or is not what its archive says; names the file, its address and what to do."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the valid name closest to ``name``, else the list of valid names."""
     names = sorted(str(v) for v in valid)

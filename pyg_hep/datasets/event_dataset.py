@@ -163,6 +163,8 @@ class EventDataset(InMemoryDataset):
         for name in manifest["processes"]:
             total = manifest["generator_weights_per_process"][name]
             total = manifest["sum_of_weights_read_per_process"][name] if total is None else total
+            if not total:
+                raise ConfigError(f"the weights of {name} sum up to {total}: no yield can be normalised to them")
             share = manifest["sum_of_weights_per_process"][name] / total
             yields[name] = weight.cross_section[name] * 1000 * weight.luminosity * share
         return yields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zipfile
 from collections.abc import Iterable
@@ -71,21 +72,27 @@ class HDF5Source(_ArraySource):
         def note(name: str, item: Any) -> None:
             if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
                 return
+            shape = item.shape or ()  # none where the data set holds nothing
             if item.dtype.names is None:
-                self._place[name], self._shapes[name], self._types[name] = (name, None), item.shape, item.dtype
+                self._place[name], self._shapes[name], self._types[name] = (name, None), shape, item.dtype
                 return
             for field in item.dtype.names:
                 kind = item.dtype[field]
                 full = f"{name}/{field}"
                 self._place[full] = (name, field)
-                self._shapes[full], self._types[full] = (*item.shape, *kind.shape), kind.base
+                self._shapes[full], self._types[full] = (*shape, *kind.shape), kind.base
 
         try:
             with reading(self.path, "the file"):
                 self._file = h5py.File(self._stream, "r")
-                self._file.visititems(note)
-        except ReaderError:
+        except BaseException:
             self._stream.close()
+            raise
+        try:
+            with reading(self.path, "the list of its content"):
+                self._file.visititems(note)
+        except BaseException:
+            self.close()
             raise
         self.branches = frozenset(self._place)
 
@@ -123,19 +130,34 @@ class NpzSource(_ArraySource):
         self._streams: dict[str, tuple[IO[bytes], int]] = {}
         self._shapes, self._types = {}, {}
         with reading(self.path, "the file"):
-            self._archive = zipfile.ZipFile(open_binary(self.path))
-        for member in self._archive.namelist():
-            if member.endswith(".npy"):
-                name = member.removesuffix(".npy")
-                with reading(self.path, f"column {name!r}"), self._archive.open(member) as stream:
-                    self._shapes[name], self._types[name] = _npy_header(stream, f"{self.path}: {name!r}")
+            self._file = open_binary(self.path)
+        try:
+            with reading(self.path, "the file"):
+                self._archive = zipfile.ZipFile(self._file)
+            for member in self._archive.infolist():
+                if member.filename.endswith(".npy"):
+                    self._note(member)
+        except BaseException:
+            self._file.close()
+            raise
         self.branches = frozenset(self._shapes)
+
+    def _note(self, member: zipfile.ZipInfo) -> None:
+        name = member.filename.removesuffix(".npy")
+        with reading(self.path, f"column {name!r}"), self._archive.open(member) as stream:
+            shape, kind = _npy_header(stream, f"{self.path}: {name!r}")
+            # The checksum is compared at the member's end, which an array that is shorter would never reach.
+            size, there = math.prod(shape) * kind.itemsize, member.file_size - stream.tell()
+        if size != there or min(shape, default=0) < 0:
+            raise ReaderError(f"{self.path}: column {name!r} has {there} bytes, its shape {shape} takes {size}")
+        self._shapes[name], self._types[name] = shape, kind
 
     def close(self) -> None:
         """Close the archive."""
         for stream, _ in self._streams.values():
             stream.close()
         self._archive.close()
+        self._file.close()
 
     def _arrays(self, names: list[str], start: int, stop: int) -> dict[str, Column]:
         return {name: Column(self._rows(name, start, stop)) for name in names}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import awkward as ak
 import numpy as np
@@ -11,7 +13,7 @@ import uproot
 
 from pyg_hep.errors import ReaderError, nearest
 from pyg_hep.readers.columns import Column
-from pyg_hep.readers.source import Source, reading
+from pyg_hep.readers.source import Source, is_remote, reading
 
 # Entries whose size is measured where the file does not say how large its columns are.
 _SAMPLE = 1000
@@ -36,6 +38,7 @@ class RootSource(Source):
         with reading(self.path, "the file"):
             self._file = uproot.open(self.path)
         try:
+            self._check_length()
             with reading(self.path, "the list of its content"):
                 classes = {key.split(";")[0]: name for key, name in self._file.classnames(recursive=True).items()}
             self.tree_name = self._only_tree(classes) if tree is None else tree
@@ -51,6 +54,13 @@ class RootSource(Source):
             self.close()
             raise
 
+    def _check_length(self) -> None:
+        """A transfer that stopped early may still hold all that is read; the file says how long it was."""
+        if not is_remote(self.path):
+            size, stated = Path(self.path).stat().st_size, int(self._file.file.fEND)
+            if size < stated:
+                raise ReaderError(f"{self.path}: the file is incomplete, it has {size} of {stated} bytes")
+
     def _only_tree(self, classes: Mapping[str, str]) -> str:
         trees = [name for name, kind in classes.items() if kind == "TTree" or kind.endswith("RNTuple")]
         if len(trees) != 1:
@@ -61,9 +71,12 @@ class RootSource(Source):
     def _names(self) -> dict[str, str]:
         """Name as cards write it -> uproot's."""
         keys = self._tree.keys(recursive=True)
-        if self._is_ntuple:
-            return {key: key for key in keys}
         names: dict[str, str] = {}
+        if self._is_ntuple:
+            for key in keys:
+                # ROOT's importer puts the lists of one counter into a collection without a name of its own.
+                names.setdefault(re.sub(r"^_collection\d+\.(_0\.)?", "", key), key)
+            return names
         for key in keys:
             # Delphes: "Jet/Jet.Tau[5]" is Jet.Tau. A split branch itself holds nothing that could be read.
             name = key.rpartition("/")[2].partition("[")[0]
@@ -75,7 +88,16 @@ class RootSource(Source):
         self._file.close()
 
     def num_entries_of(self, branches: Iterable[str]) -> int:
-        """Entries of the tree."""
+        """Entries of the tree, which each of its branches must have."""
+        if not self._is_ntuple:
+            for name in branches:
+                with reading(self.path, f"column {name!r}"):
+                    found = int(self._tree[self._keys[name]].num_entries)
+                if found != self.num_entries:
+                    raise ReaderError(
+                        f"{self.path}: column {name!r} has {found} entries, the tree has {self.num_entries}: "
+                        "the file is damaged or incomplete"
+                    )
         return self.num_entries
 
     def bytes_per_entry(self, branches: Iterable[str]) -> float:
@@ -85,7 +107,7 @@ class RootSource(Source):
             return 0.0
         if self._is_ntuple:
             count = min(_SAMPLE, self.num_entries)
-            columns = self._arrays(names, 0, count).values()
+            columns = self.read(names, 0, count).values()
             return sum(c.values.nbytes + 8 * (c.counts is not None) * count for c in columns) / count
         branches_of = [self._tree[self._keys[name]] for name in names]
         total = sum(branch.uncompressed_bytes + 4 * self.num_entries for branch in branches_of)

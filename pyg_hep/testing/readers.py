@@ -25,7 +25,7 @@ class ReaderTests:
         """The card that reads it."""
         raise NotImplementedError("a test of a reader has a fixture 'card'")
 
-    def test_events_obey_the_schema(self, path, card):
+    def test_events_obey_the_schema(self, path: Path, card: str) -> None:
         """Momenta are finite and in their intervals, every event has an object, weight and label."""
         events = read_events(path, card)
         nodes = {name: ak.to_numpy(ak.flatten(events.objects[name])) for name in events.objects.fields}
@@ -41,7 +41,7 @@ class ReaderTests:
         assert np.isfinite(ak.to_numpy(events.weight)).all()
 
     @pytest.mark.parametrize("step", [1, 7, "2 kB", "100 MB"])
-    def test_chunks_of_any_size_give_the_same_events(self, path, card, step):
+    def test_chunks_of_any_size_give_the_same_events(self, path: Path, card: str, step: str | int) -> None:
         """Chunking never changes what is read, nor the counts."""
         whole, parts = ReadReport(), ReadReport()
         expected = read_events(path, card, whole)
@@ -52,7 +52,7 @@ class ReaderTests:
         assert found.y.tolist() == expected.y.tolist()
         assert parts.as_dict() == whole.as_dict()
 
-    def test_ranges_are_read_in_any_order(self, path, card):
+    def test_ranges_are_read_in_any_order(self, path: Path, card: str) -> None:
         """An executor may read the last chunk first."""
         with FileReader(path, load_card(card)) as reader:
             middle = reader.num_entries // 2
@@ -65,7 +65,7 @@ class ReaderTests:
         )
 
     @pytest.mark.parametrize("kept", [0, 0.001, 0.3, 0.7, 0.97])
-    def test_truncated_file_is_an_error_that_names_it(self, path, card, tmp_path, kept):
+    def test_truncated_file_is_an_error_that_names_it(self, path: Path, card: str, tmp_path: Path, kept: float) -> None:
         """A transfer that stopped early is never read as a shorter file."""
         content = Path(path).read_bytes()
         cut = tmp_path / f"cut{Path(path).suffix}"
@@ -73,7 +73,7 @@ class ReaderTests:
         with pytest.raises(ReaderError, match=rf"cut\{cut.suffix}"):
             read_events(cut, card)
 
-    def test_missing_file_and_other_content_are_errors_that_name_it(self, card, tmp_path):
+    def test_missing_file_and_other_content_are_errors_that_name_it(self, card: str, tmp_path: Path) -> None:
         """Neither a path that is not there nor a text is a file of the format."""
         with pytest.raises(ReaderError, match="nowhere"):
             read_events(tmp_path / "nowhere", card)
