@@ -98,7 +98,8 @@ def reading_part(card: Mapping[str, Any]) -> dict[str, Any]:
     """
     content = {k: v for k, v in card.items() if k not in ("description", "splits", "files", "records")}
     if "weight" in content:
-        used_later = ("cross_section", "luminosity")
+        used_later: tuple[str, ...] = ("cross_section", "luminosity")
+        used_later = used_later if content["weight"].get("negative") == "drop" else (*used_later, "negative")
         content["weight"] = {k: v for k, v in content["weight"].items() if k not in used_later}
     result: dict[str, Any] = json.loads(json.dumps(content))
     return result

@@ -124,6 +124,7 @@ class Classification(Objective):
             empty = [c for c in range(self.num_classes) if counts[c] == 0]
             raise ConfigError(f"no event of class {', '.join(map(str, empty))} in {dataset!r}")
         policy = self.negative_weights or dataset.card.weight.negative
+        policy = "keep" if policy == "drop" else policy  # none was stored
         negative = int((weight < 0).sum())
         if negative and policy == "error":
             raise ConfigError(f"{negative} of {len(weight)} events in {dataset!r} have a negative weight")

@@ -109,7 +109,8 @@ class WeightDefinition:
     Args:
         branch: name, or names in order of preference; every event has weight 1 where a file has none.
         required: a file without the branch is an error.
-        negative: what is done with negative weights.
+        negative: ``keep``; ``absolute`` values in the loss (metrics keep the sign); ``error`` when a training
+            meets one; or ``drop``: such events are not stored, but counted.
         cross_section: of every process [pb]; with ``luminosity`` [1/fb] the expected yields are known.
         luminosity: integrated luminosity [1/fb].
     """

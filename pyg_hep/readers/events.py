@@ -174,15 +174,12 @@ class FileReader:
         selection.drop_invalid(~np.isfinite(weights), column.text)
         finite = np.where(np.isfinite(weights), weights, 0)
         selection.report.sum_of_weights = float(finite.sum(dtype=np.float64))
-        negative, policy = weights < 0, self.card.weight.negative
-        if policy == "keep" or not negative.any():
-            return weights
-        if policy == "error":
-            raise ReaderError(f"{where}: {int(negative.sum())} negative weights (weight.negative: error)")
-        if policy == "drop":
+        # The other policies are the loss's: metrics and yields need the weights as they are.
+        if self.card.weight.negative == "drop":
+            negative = weights < 0
             selection.report.negative_weights += int((negative & selection.kept).sum())
             selection.kept &= ~negative
-        return np.abs(weights) if policy == "absolute" else weights
+        return weights
 
     def _identity(self, arrays: Mapping[str, Column], where: str, size: int) -> dict[str, np.ndarray]:
         """Run, luminosity block and event number; 0 where the card names no branch for one of them."""

@@ -15,9 +15,6 @@ from pyg_hep.errors import ReaderError, nearest
 from pyg_hep.readers.columns import Column
 from pyg_hep.readers.source import Source, is_remote, reading
 
-# Entries whose size is measured where the file does not say how large its columns are.
-_SAMPLE = 1000
-
 
 class RootSource(Source):
     """One tree or RNTuple of one ROOT file.
@@ -101,14 +98,12 @@ class RootSource(Source):
         return self.num_entries
 
     def bytes_per_entry(self, branches: Iterable[str]) -> float:
-        """Uncompressed bytes of the branches as the file states them."""
+        """Uncompressed bytes of the branches as the file states them; an RNTuple does not."""
         names = sorted(branches)
         if not self.num_entries or not names:
             return 0.0
         if self._is_ntuple:
-            count = min(_SAMPLE, self.num_entries)
-            columns = self.read(names, 0, count).values()
-            return sum(c.values.nbytes + 8 * (c.counts is not None) * count for c in columns) / count
+            return self.bytes_of_sample(names, self.num_entries)
         branches_of = [self._tree[self._keys[name]] for name in names]
         total = sum(branch.uncompressed_bytes + 4 * self.num_entries for branch in branches_of)
         return float(total / self.num_entries)
@@ -140,11 +135,15 @@ class RootSource(Source):
 
 
 def flat_column(array: ak.Array) -> Column:
-    """Numbers, or one level of lists of numbers (which may have a fixed shape themselves), as a column."""
+    """Numbers, or one level of lists of numbers (which may have a fixed shape themselves), as a column.
+
+    Raises:
+        ValueError: where numbers are missing; a masked array would hide them from every check.
+    """
     layout = ak.to_packed(array).layout
     if array.ndim == 1 or layout.is_numpy:
-        return Column(ak.to_numpy(ak.Array(layout)))
+        return Column(ak.to_numpy(ak.Array(layout), allow_missing=False))
     listed = ak.Array(layout)
     # Fixed inner lengths (a branch of five numbers per jet) stay an axis; anything else cannot become one.
-    values = ak.to_numpy(ak.flatten(listed, axis=1))
-    return Column(values, ak.to_numpy(ak.num(listed, axis=1)))
+    values = ak.to_numpy(ak.flatten(listed, axis=1), allow_missing=False)
+    return Column(values, ak.to_numpy(ak.num(listed, axis=1), allow_missing=False))

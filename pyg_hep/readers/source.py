@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers.columns import Column
 
+# Entries whose size is measured where the file does not say how large its columns are.
+_SAMPLE = 1000
 # Compression makes real columns 2 to 20 times smaller, and repetitions of one value up to a few 1000 times.
 _MOST_BYTES_PER_BYTE = 10_000
 _LARGEST_ENTRY = 1 << 30
@@ -128,6 +130,12 @@ class Source(abc.ABC):
         step = int(bytes_of(step_size) / max(size, 1e-9)) if isinstance(step_size, str) else step_size
         step = min(max(step, 1), max(total, 1))
         return [(start, min(start + step, total)) for start in range(0, total, step)]
+
+    def bytes_of_sample(self, branches: Iterable[str], total: int) -> float:
+        """Memory that one of the first entries takes, where a file of ``total`` entries does not state it."""
+        count = min(_SAMPLE, total)
+        columns = self.read(branches, 0, count).values() if count > 0 else ()
+        return sum(c.values.nbytes + 8 * (c.counts is not None) * count for c in columns) / max(count, 1)
 
     def _check_size(self, total: int, size: float) -> None:
         """A damaged header can state any length; reading it would fill the memory or never end."""
