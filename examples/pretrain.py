@@ -44,7 +44,7 @@ def main() -> None:
         GraphNetwork.ho(shared_steps=options.shared_steps),
         Classification(train.num_classes, class_weights=options.class_weights),
         optimisation=optimisation,
-        metadata={"card": str(options.card), "processes": train.process_names},
+        metadata={"card": str(options.card), "classes": train.class_names},
     )
     result = pretrain(model, train, val, output=output, settings=settings)
 
@@ -56,13 +56,13 @@ def main() -> None:
     print(f"auc      {report['auc']:.4f} +- {report['auc_error']:.4f}")
     print(f"model saved to {output / 'model'}")
     plots.plot_losses({"pretraining": result.history}, output / "loss.png")
-    plots.plot_confusion(tested.y, tested.probability, train.process_names, output / "confusion.png", tested.weight)
+    plots.plot_confusion(tested.y, tested.probability, train.class_names, output / "confusion.png", tested.weight)
     command.write_results(
         output,
         {
             "test": report,
             "events": {"train": len(train), "val": len(val), "test": len(test)},
-            "processes": train.process_names,
+            "classes": train.class_names,
             "best_epoch": result.best_epoch,
             "seconds": result.seconds,
             "seed": settings.seed,

@@ -135,13 +135,13 @@ def main() -> None:
         print(f"{name:8s} {report[name]:.4f} +- {report[name + '_error']:.4f}")
     save_file(best["weights"], output / "model.safetensors")
     plots.plot_losses({options.model: history}, output / "loss.png")
-    plots.plot_confusion(test.y, probability, train.process_names, output / "confusion.png", test.weight)
+    plots.plot_confusion(test.y, probability, train.class_names, output / "confusion.png", test.weight)
     results = {
         "test": report,
         "training": {"best_epoch": best["epoch"], "seconds": seconds, "history": history},
         "model": options.model,
         "events": {"train": len(train), "val": len(val), "test": len(test)},
-        "processes": train.process_names,
+        "classes": train.class_names,
         "seed": options.seed,
         "parameters": sum(p.numel() for p in model.parameters()),
     }

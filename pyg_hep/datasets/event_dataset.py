@@ -135,13 +135,14 @@ class EventDataset(InMemoryDataset):
 
     @property
     def process_names(self) -> list[str]:
-        """Processes in the order of their labels, where the label is the position of the file."""
+        """Processes in the order given; that of the labels where the card says nothing of them."""
         return list(self.storage.manifest["processes"])
 
     @property
     def class_names(self) -> list[str]:
-        """Names of the classes, or of the labels of a multi-label card; empty where only numbers are known."""
-        return list(self.storage.manifest["class_names"])
+        """Names of the classes, or of the labels of a multi-label card; a number where nothing names a class."""
+        names = list(self.storage.manifest["class_names"])
+        return names + [str(number) for number in range(len(names), self.num_classes)]
 
     def expected_yields(self) -> dict[str, float]:
         r"""Events expected of every process in the card's luminosity.

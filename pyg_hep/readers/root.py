@@ -13,7 +13,7 @@ import uproot
 
 from pyg_hep.errors import ReaderError, nearest
 from pyg_hep.readers.columns import Column
-from pyg_hep.readers.source import Source, is_remote, reading
+from pyg_hep.readers.source import MOST_BYTES_PER_BYTE, Source, is_remote, reading
 
 
 class RootSource(Source):
@@ -45,6 +45,7 @@ class RootSource(Source):
                 self._tree = self._file[self.tree_name]
                 self.num_entries = int(self._tree.num_entries)
                 self._is_ntuple = "RNTuple" in type(self._tree).__name__
+                self._check_pages()
                 self._keys = self._names()
                 self.branches = frozenset(self._keys)
         except BaseException:
@@ -57,6 +58,13 @@ class RootSource(Source):
             size, stated = Path(self.path).stat().st_size, int(self._file.file.fEND)
             if size < stated:
                 raise ReaderError(f"{self.path}: the file is incomplete, it has {size} of {stated} bytes")
+
+    def _check_pages(self) -> None:
+        """Uproot makes room for as many numbers as the pages of an RNTuple state, whatever their size in the file."""
+        if self._is_ntuple:
+            pages = (page for cluster in self._tree.page_link_list for column in cluster for page in column.pages)
+            if any(page.num_elements > MOST_BYTES_PER_BYTE * page.locator.num_bytes for page in pages):
+                raise ReaderError(f"{self.path}: a page states more numbers than it can hold: the file is damaged")
 
     def _only_tree(self, classes: Mapping[str, str]) -> str:
         trees = [name for name, kind in classes.items() if kind == "TTree" or kind.endswith("RNTuple")]

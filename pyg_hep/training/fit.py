@@ -42,11 +42,11 @@ class FitResult:
 def summary(dataset: EventDataset) -> list[str]:
     """One line per class: name, events, sum of weights, share of negative weights."""
     y, weight = dataset.column("y"), dataset.column("weight").double()
-    names = dataset.process_names
+    names = dataset.class_names
     lines = []
     for label in y.unique().tolist():
         mine = weight[y == label]
-        name = names[label] if dataset.card.label is None and label < len(names) else f"class {label}"
+        name = names[label]
         negative = float((mine < 0).double().mean())
         text = f"{label:3d}  {name:24s} {len(mine):9d} events, sum of weights {float(mine.sum()):.6g}"
         lines.append(text + (f", {negative:.1%} negative" if negative else ""))

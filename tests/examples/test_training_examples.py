@@ -12,6 +12,7 @@ import uproot
 
 from pyg_hep.readers import read_events
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
+from pyg_hep.testing.formats import write_top_tagging
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = ["--training.epochs", "1", "--training.accelerator", "cpu"]
@@ -56,6 +57,14 @@ def test_pretraining_leaves_model_figures_plots_and_record(folder):
     assert sum(results["events"].values()) == selected > 1700
 
 
+def test_classes_of_a_card_name_the_axes_of_the_plots(tmp_path):
+    write_top_tagging(tmp_path / "train.h5", 150)
+    succeed("pretrain.py", "--card", "top_tagging", "--data", "train.h5", *SHORT, cwd=tmp_path)
+    run = tmp_path / "runs" / "pretrain"
+    assert json.loads((run / "results.json").read_text())["classes"] == ["QCD", "top"]
+    assert (run / "confusion.png").is_file()
+
+
 def test_fine_tuning_finds_the_model_and_compares_with_scratch_and_trees(folder):
     run = folder / "runs" / "finetune"
     results = json.loads((run / "results.json").read_text())
@@ -85,7 +94,7 @@ def test_real_cms_files_go_straight_into_training(cms_2015, cms_v12, tmp_path):
     stdout = succeed("pretrain.py", "--data", cms_2015, cms_v12, *SHORT, "--training.batch_size", "64", cwd=tmp_path)
     assert "% negative" in stdout
     results = json.loads((tmp_path / "runs" / "pretrain" / "results.json").read_text())
-    assert results["processes"] == [cms_2015.stem, cms_v12.stem]
+    assert results["classes"] == [cms_2015.stem, cms_v12.stem]
     assert sum(results["events"].values()) == 327
 
 
