@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import re
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import requests
+from filelock import FileLock
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
@@ -69,14 +69,10 @@ class RemoteFile:
             raise DownloadError(f"{self.name} ({self.url}): checksum {self.checksum!r} is of an unknown kind")
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes, such as those of a distributed training, from filling the same folder."""
+def locked(folder: Path) -> FileLock:
+    """Keeps other processes, such as those of a distributed training, from filling the same folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    return FileLock(folder / ".lock")
 
 
 class _Transfer:

@@ -13,7 +13,10 @@ import uproot
 
 from pyg_hep.errors import ReaderError, nearest
 from pyg_hep.readers.columns import Column
-from pyg_hep.readers.source import MOST_BYTES_PER_BYTE, Source, is_remote, reading
+from pyg_hep.readers.source import Source, is_remote, reading
+
+# A page of 8 million equal bits, the most that ROOT writes, becomes 200,000 times smaller.
+_MOST_NUMBERS_PER_BYTE = 1_000_000
 
 
 class RootSource(Source):
@@ -63,7 +66,7 @@ class RootSource(Source):
         """Uproot makes room for as many numbers as the pages of an RNTuple state, whatever their size in the file."""
         if self._is_ntuple:
             pages = (page for cluster in self._tree.page_link_list for column in cluster for page in column.pages)
-            if any(page.num_elements > MOST_BYTES_PER_BYTE * page.locator.num_bytes for page in pages):
+            if any(page.num_elements > _MOST_NUMBERS_PER_BYTE * page.locator.num_bytes for page in pages):
                 raise ReaderError(f"{self.path}: a page states more numbers than it can hold: the file is damaged")
 
     def _only_tree(self, classes: Mapping[str, str]) -> str:

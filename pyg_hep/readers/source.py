@@ -19,7 +19,7 @@ from pyg_hep.readers.columns import Column
 # Entries whose size is measured where the file does not say how large its columns are.
 _SAMPLE = 1000
 # Compression makes real columns 2 to 20 times smaller, and repetitions of one value up to a few 1000 times.
-MOST_BYTES_PER_BYTE = 10_000
+_MOST_BYTES_PER_BYTE = 10_000
 _LARGEST_ENTRY = 1 << 30
 
 
@@ -141,7 +141,7 @@ class Source(abc.ABC):
         """A damaged header can state any length; reading it would fill the memory or never end."""
         with reading(self.path, "the file"):
             content = _LARGEST_ENTRY if is_remote(self.path) else Path(self.path).stat().st_size
-        if size > _LARGEST_ENTRY or total * max(size, 1) > MOST_BYTES_PER_BYTE * content:
+        if size > _LARGEST_ENTRY or total * max(size, 1) > _MOST_BYTES_PER_BYTE * content:
             raise ReaderError(
                 f"{self.path}: states {total} entries of {size:.0f} bytes, more than it can hold: the file is damaged"
             )
