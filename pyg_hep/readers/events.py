@@ -147,7 +147,8 @@ class FileReader:
             report.cutflow[cut.text] = int(selection.kept.sum())
         events["y"] = self._labels(names, truth, selection)
         for name, expression in self.card.keep.items():
-            events[name] = np.broadcast_to(evaluate(expression, names, where), size).astype(np.float32)
+            events[name] = _as_float32(evaluate(expression, names, where), size)
+            selection.drop_invalid(~np.isfinite(events[name]), expression.text)
         # A graph without a node is no graph.
         selection.kept &= counts > 0
         report.selected = int(selection.kept.sum())
@@ -233,8 +234,10 @@ class FileReader:
         if label.computed is not None:
             return COMPUTED[label.computed].make(truth, size)
         if label.multilabel:
-            columns = [np.broadcast_to(evaluate(e, names, where), size) for e in label.multilabel.values()]
-            return np.stack(columns, axis=1).astype(np.float32)
+            labels = np.stack([_as_float32(evaluate(e, names, where), size) for e in label.multilabel.values()], axis=1)
+            for text, column in zip((e.text for e in label.multilabel.values()), labels.T, strict=True):
+                selection.drop_invalid(~np.isfinite(column), text)
+            return labels
         if label.value is not None:
             values = np.broadcast_to(evaluate(label.value, names, where), size)
             bad = selection.kept & ~((values >= 0) & (values == np.floor(values)) & (values < 2**31))
@@ -286,3 +289,8 @@ class FileReader:
             if card.keep_pdg_id:
                 nodes["pdg_id"][place] = pdg_ids(collection)
         return nodes, counts, numbers
+
+
+def _as_float32(values: np.ndarray, size: int) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which is looked for
+        return np.broadcast_to(values, size).astype(np.float32)

@@ -167,3 +167,18 @@ def test_cms_v12_file_reads_without_taus_and_photons(cms_v12):
     true_b = central & (raw.Jet_hadronFlavour == 5)
     # The medium working point of ParticleNet tags most true b-jets of top pairs: 391 jets, 0.8 +- 0.1 is 4 sigma wide.
     assert ak.mean(raw.Jet_btagPNetB[true_b] > 0.245) == pytest.approx(0.8, abs=0.1)
+
+
+def test_kept_columns_and_labels_that_are_no_numbers_drop_their_event(tmp_path):
+    branches = random_nanoaod(20)
+    branches["extra"] = np.arange(20.0)
+    branches["extra"][[3, 7, 9]] = [np.nan, np.inf, 1e200]
+    path = write_nanoaod(tmp_path / "a.root", branches)
+    card = {"name": "a", "objects": {"met": {"kind": "met", "collection": "MET"}}}
+    for key, value in (("keep", {"extra": "extra"}), ("label", {"multilabel": {"extra": "extra"}})):
+        report = ReadReport()
+        events = read_events(path, {**card, key: value}, report)
+        assert events.entry.tolist() == [i for i in range(20) if i not in (3, 7, 9)]
+        assert report.invalid["extra"] == 3
+        with pytest.raises(ReaderError, match=r"entries 0 to 20, column 'extra'"):
+            read_events(path, {**card, key: value, "on_invalid": "error"})
