@@ -96,6 +96,10 @@ class FileColumn:
         if not index:
             return column
         try:
+            # numpy cuts a slice that reaches too far short, which would be fewer objects than the card says.
+            for size, part in zip(column.values.shape[1:], index, strict=False):
+                if isinstance(part, slice) and part.stop is not None and part.stop > size:
+                    raise IndexError
             return Column(column.values[(slice(None), *index)], column.counts)
         except IndexError:
             shape = column.values.shape[1:]

@@ -82,7 +82,7 @@ def read_collection(
     for name in definition.define:
         _define(name, collection, event_columns, where, ())
     _to_polar(collection)
-    _add_defaults(collection)
+    _add_defaults(collection, where)
     return collection
 
 
@@ -98,12 +98,14 @@ def _raw_columns(
             counts, first = found, column.text
         else:
             _same_counts(first, counts, column.text, found, where)
+        if name in plan.momentum and values.dtype.kind == "b":
+            raise ReaderError(f"{where}, column {column.text!r}: expected numbers, found {values.dtype}")
         columns[name] = values
     assert counts is not None
     if plan.counter is not None:
-        stated = arrays[plan.counter].values
-        if stated.ndim == 1 and stated.dtype.kind in "iu":
-            _same_counts(plan.counter, stated, first, counts, where)
+        stated = arrays[plan.counter]
+        if stated.counts is None and stated.values.ndim == 1 and stated.values.dtype.kind in "iu":
+            _same_counts(plan.counter, stated.values, first, counts, where)
     return columns, counts
 
 
@@ -121,7 +123,7 @@ def _add_mothers(collection: Collection, counts: np.ndarray, where: str) -> None
     wanted = {name for cut in collection.plan.cuts for name in cut.names if name.startswith(MOTHER)}
     if mother is None or not wanted:
         return
-    position = collection.columns[mother].astype(np.int64)
+    position = _integers(collection, mother, where)
     first = (np.cumsum(counts) - counts)[collection.event]
     has = position >= 0
     if np.any(position >= counts[collection.event]):
@@ -193,7 +195,7 @@ def _to_polar(collection: Collection) -> None:
             columns["mass"] = np.where(rounding, -np.finfo(np.float32).tiny, mass)
 
 
-def _add_defaults(collection: Collection) -> None:
+def _add_defaults(collection: Collection, where: str) -> None:
     columns, kind = collection.columns, collection.plan.definition.kind
     size = len(collection.event)
     if kind is ObjectType.MET:
@@ -203,17 +205,29 @@ def _add_defaults(collection: Collection) -> None:
     for name in KINEMATICS:
         with np.errstate(over="ignore"):
             columns[name] = columns[name].astype(np.float64 if name == "phi" else np.float32, copy=False)
-    _add_btag(collection)
+    _add_btag(collection, where)
 
 
-def _add_btag(collection: Collection) -> None:
+def _add_btag(collection: Collection, where: str) -> None:
     btag, size = collection.plan.btag, len(collection.event)
     if btag is None:
         collection.columns["btag"] = np.zeros(size, dtype=np.float32)
         return
     score = collection.columns[btag.column]
-    tagged = score > btag.above if btag.above is not None else (score.astype(np.int64) >> (btag.bit or 0)) & 1
+    if btag.above is not None:
+        tagged = score > btag.above
+    else:
+        tagged = (_integers(collection, btag.column, where) >> (btag.bit or 0)) & 1 == 1
     collection.columns["btag"] = tagged.astype(np.float32)
+
+
+def _integers(collection: Collection, name: str, where: str) -> np.ndarray:
+    values = collection.columns[name]
+    if values.dtype.kind not in "iu":
+        column = collection.plan.columns.get(name)
+        text = name if column is None else column.text
+        raise ReaderError(f"{where}, column {text!r}: expected integers, found {values.dtype}")
+    return values.astype(np.int64)
 
 
 def pdg_ids(collection: Collection) -> np.ndarray:

@@ -36,10 +36,13 @@ def invalid_objects(collection: Collection) -> dict[str, np.ndarray]:
     That is NaN in any column, an infinite or impossibly large momentum, pt < 0, or a mass below -1 GeV.
     """
     result = {}
+    btag = collection.plan.btag
     for column, values in collection.columns.items():
         bad = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
         if column in KINEMATICS:
             bad |= ~(np.abs(values) <= _LARGEST[column])
+        if btag is not None and column == btag.column:
+            bad |= ~np.isfinite(values)
         if column == "pt":
             bad |= values < 0
         if column == "mass":

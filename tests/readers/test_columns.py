@@ -31,6 +31,8 @@ def test_text_that_is_no_column_is_an_error(text):
 def test_position_that_is_not_there_names_the_shape():
     with pytest.raises(ReaderError, match=r"file, column 't\[7\]': .*\(3, 4\)"):
         FileColumn("t[7]").take(TABLE, "file")
+    with pytest.raises(ReaderError, match=r"'t\[0:4\]': .*\(3, 4\)"):
+        FileColumn("t[0:4]").take(TABLE, "file")
     with pytest.raises(ReaderError, match="no such position"):
         FileColumn("a_1[0]").take(TABLE, "file")
 

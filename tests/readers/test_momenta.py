@@ -137,3 +137,12 @@ def test_pdg_numbers_come_from_the_file_or_from_kind_and_charge():
     assert pdg_ids(read(charged, 2, kind=ObjectType.ELECTRON)).tolist() == [-11, 11]
     assert pdg_ids(read({**POLAR, "pdg_id": jagged([[5, -5], []])}, 2)).tolist() == [5, -5]
     assert pdg_ids(read(POLAR, 2, kind=ObjectType.PHOTON)).tolist() == [22, 22]
+
+
+def test_columns_of_the_wrong_kind_are_errors_that_name_them():
+    with pytest.raises(ReaderError, match="'pt': expected numbers, found bool"):
+        read({**POLAR, "pt": jagged([[True, False], []], bool)}, 2)
+    with pytest.raises(ReaderError, match="'BTag': expected integers, found float32"):
+        read({**POLAR, "BTag": jagged([[1, 2], []])}, 2, btag=BTag("BTag", bit=0))
+    with pytest.raises(ReaderError, match="'up': expected integers, found float32"):
+        read({**POLAR, "up": jagged([[-1, 0], []])}, 2, mother="up", cuts=[Expression("mother_pt > 0")])
