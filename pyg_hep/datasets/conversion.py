@@ -232,9 +232,9 @@ class _Writer:
         self._seen: dict[str, SeenEvents] = {}
         self._numbers: dict[int, int] = {}
         if identity and journal.num_events:
-            self._remember(partial)
+            self._remember()
 
-    def _remember(self, partial: Path) -> None:
+    def _remember(self) -> None:
         """Keys of what an earlier run wrote, process by process; files were written in order."""
         keys = self.storage.stored("split_key")
         first = 0

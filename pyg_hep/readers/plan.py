@@ -214,19 +214,7 @@ class _ObjectPlanner:
         needed |= set(definition.present.names) if definition.present else set()
         needed |= {btag.column} if btag else set()
         needed |= {"pdg_id"} if self.card.keep_pdg_id else set()
-        pending = sorted(needed - set(columns))
-        while pending:
-            name = pending.pop()
-            if name in columns:
-                continue
-            if name in definition.define:
-                pending += definition.define[name].names - set(columns) - set(self.card.columns)
-            elif name.startswith(MOTHER) and definition.mother is not None:
-                pending += [name.removeprefix(MOTHER), definition.mother]
-            elif (column := self.where(name)) is not None:
-                columns[name] = column
-            elif name not in _MADE_HERE:
-                raise self.fail(f"no branch {' or '.join(self.texts(name))}, read by the object", f"columns.{name}")
+        self.resolve(sorted(needed), columns, _MADE_HERE)
         counter = None
         if self.style.counter is not None and "{}" not in collection:
             branch = self.style.counter.replace("@", collection)
@@ -256,15 +244,25 @@ class _ObjectPlanner:
             optional += [next((name for name in choice if self.has(name)), "mass")]
         wanted_names = [*names, *(name for name in optional if self.has(name))]
         columns: dict[str, FileColumn] = {}
-        while wanted_names:
-            name = wanted_names.pop(0)
+        self.resolve(wanted_names, columns, frozenset())
+        return columns
+
+    def resolve(self, names: list[str], columns: dict[str, FileColumn], made: frozenset[str]) -> None:
+        """Add to ``columns`` where ``names`` are, or what they are defined from; ``made`` need not be in the file."""
+        definition, pending, seen = self.definition, list(names), set(columns)
+        while pending:
+            name = pending.pop(0)
+            if name in seen:
+                continue
+            seen.add(name)
             if name in definition.define:
-                wanted_names += [n for n in definition.define[name].names if n not in self.card.columns]
+                pending += sorted(definition.define[name].names - set(self.card.columns))
+            elif name.startswith(MOTHER) and definition.mother is not None:
+                pending += [name.removeprefix(MOTHER), definition.mother]
             elif (column := self.where(name)) is not None:
                 columns[name] = column
-            else:
+            elif name not in made:
                 raise self.fail(f"no branch {' or '.join(self.texts(name))}, read by the object", f"columns.{name}")
-        return columns
 
     def cuts(self, collection: str) -> list[Expression]:
         chosen_cuts = []

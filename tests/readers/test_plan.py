@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pyg_hep.errors import ReaderError
-from pyg_hep.readers import ReadReport, load_card
+from pyg_hep.readers import FileReader, ReadReport, load_card
 from pyg_hep.readers.plan import plan_file
 from pyg_hep.readers.root import RootSource
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
@@ -75,3 +75,9 @@ def test_selection_on_an_unknown_name_is_an_error(nanoaod):
     card = load_card({"name": "mine", "objects": {"jet": JETS}, "selection": ["n_jets >= 2"]})
     with RootSource(nanoaod, "Events") as tree, pytest.raises(ReaderError, match="'n_jets'.*n_jet"):
         plan_file(tree, card, ReadReport())
+
+
+def test_definition_that_reads_itself_ends_in_an_error(nanoaod):
+    card = load_card({"name": "mine", "objects": {"jet": {**JETS, "define": {"pt": "2 * pt"}}}})
+    with FileReader(nanoaod, card) as reader, pytest.raises(ReaderError, match="pt -> pt"):
+        reader.read(0, 10)
