@@ -3,19 +3,23 @@
 Example:
     python examples/simulate.py --process ttbar ttH --events 10000 --output runs/samples
     python examples/simulate.py --process ttW --lhe ttW.lhe.gz --events 10000 --output runs/samples
+    python examples/simulate.py --preset ho --events 20000 --lhe-dir lhe --output runs/ho/samples
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import uproot
 
 from pyg_hep import command
 from pyg_hep.errors import ConfigError
-from pyg_hep.simulation import PROCESSES, simulate
+from pyg_hep.simulation import PROCESSES
+from pyg_hep.simulation.samples import PRESETS, Sample
 
 
 def parse() -> argparse.Namespace:
@@ -29,10 +33,12 @@ def parse() -> argparse.Namespace:
         epilog="processes:\n" + "\n".join(rows),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--process", nargs="+", required=True, metavar="NAME", help="one or more of the processes below"
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--process", nargs="+", metavar="NAME", help="one or more of the processes below")
+    what.add_argument(
+        "--preset", metavar="NAME", help=f"all samples of a study: {', '.join(PRESETS)}; files that are there are kept"
     )
-    parser.add_argument("--events", type=int, default=10_000, help="events per process (default: %(default)s)")
+    parser.add_argument("--events", type=int, default=10_000, help="events per file (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="seed of all random numbers (default: %(default)s)")
     parser.add_argument("--workers", type=int, help="worker processes (default: one per core)")
     parser.add_argument("--mpi", action="store_true", help="multiparton interactions: four to six times slower")
@@ -43,6 +49,16 @@ def parse() -> argparse.Namespace:
         help="Les Houches event files with the hard process, for a single --process",
     )
     parser.add_argument(
+        "--lhe-dir", "--lhe_dir", type=Path, metavar="DIR", help="folder of the LHE files that --preset needs"
+    )
+    parser.add_argument(
+        "--parts", nargs="+", metavar="NAME", help="only these parts (folders) of --preset, such as pretraining"
+    )
+    parser.add_argument(
+        "--setting", action="append", default=[], metavar="LINE",
+        help="further Pythia setting, such as 'PartonShowers:model = 2'; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
         "--output", type=Path, default=Path("runs/samples"), metavar="DIR",
         help="folder of the files <process>.root (default: %(default)s)",
     )  # fmt: skip
@@ -50,31 +66,42 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Simulate every process named and print what was made."""
-    args = parse()
+def samples(args: argparse.Namespace) -> Iterator[Sample]:
+    """Every file that is asked for."""
+    if args.preset:
+        command.check_names([args.preset], PRESETS)
+        if args.lhe or args.mpi or args.setting or args.seed != 1:
+            raise ConfigError("--preset has its own seeds, settings and LHE files: give --events, --lhe-dir, --parts")
+        found = PRESETS[args.preset](args.events, args.lhe_dir)
+        parts = dict.fromkeys(sample.name.split("/")[0] for sample in found)
+        command.check_names(args.parts or [], parts)
+        yield from (sample for sample in found if sample.name.split("/")[0] in (args.parts or parts))
+        return
+    if args.lhe_dir or args.parts:
+        raise ConfigError("--lhe-dir and --parts go with --preset; --process takes --lhe")
     if args.lhe and len(args.process) > 1:
         raise ConfigError(f"--lhe goes with a single --process, not with {len(args.process)}: {' '.join(args.process)}")
     for name in args.process:
+        lhe = tuple(map(Path, args.lhe or []))
+        yield Sample(name, name, args.events, args.seed, lhe, settings=tuple(args.setting), mpi=args.mpi)
+
+
+def main() -> None:
+    """Simulate every file and print what was made."""
+    args = parse()
+    for sample in samples(args):
         started = time.monotonic()
-        path = simulate(
-            name,
-            args.events,
-            args.seed,
-            args.output / f"{name}.root",
-            workers=args.workers,
-            mpi=args.mpi,
-            lhe=args.lhe,
-            progress=not args.quiet,
-        )
+        make = sample.make if args.preset else sample.simulate
+        path = make(args.output, args.workers, progress=not args.quiet)
         seconds = time.monotonic() - started
         with uproot.open(path) as file:
             runs = {key: values[0] for key, values in file["Runs"].arrays(library="np").items()}
+            distinct = len(np.unique(file["Events"]["event"].array(library="np")))
         failed = runs["genEventFailed"] / (runs["genEventFailed"] + runs["genEventCount"])
         print(
             f"{path}: {runs['genEventCount']} events, {args.events / seconds:.0f} events/s, cross section "
             f"{runs['genCrossSection']:.4g} +- {runs['genCrossSectionError']:.2g} pb, "
-            f"{runs['genEventFailed']} failed ({failed:.2%})",
+            f"{runs['genEventFailed']} failed ({failed:.2%}), {distinct} distinct hard events",
             flush=True,
         )
 

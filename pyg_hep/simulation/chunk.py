@@ -26,7 +26,10 @@ _ATTEMPTS = 20
 
 @dataclass(frozen=True)
 class Chunk:
-    """What a worker needs to know: ``number`` is the chunk's position, ``slice`` its LHE events if it has any."""
+    """What a worker needs to know.
+
+    ``number`` is the chunk's position, ``slice`` its LHE events if it has any, ``settings`` go to Pythia last.
+    """
 
     process: str
     seed: int
@@ -34,6 +37,7 @@ class Chunk:
     events: int
     mpi: bool
     slice: Slice | None = None
+    settings: tuple[str, ...] = ()
 
     def seed_sequence(self, *key: int) -> np.random.SeedSequence:
         """Random numbers of this chunk; a process's name enters as its CRC-32, which no run can change."""
@@ -102,7 +106,7 @@ class _Native:
         self.generators = []
         for k, variant in enumerate(process.variants):
             lines = generator_settings(process, chunk.generator_seed(k, 0), chunk.mpi, None, slha)
-            self.generators.append(Generator([*lines, *variant]))
+            self.generators.append(Generator([*lines, *variant, *chunk.settings]))
         self.failed = 0
 
     def __iter__(self) -> Iterator[tuple[GeneratedEvents, Ints, Array]]:
@@ -148,7 +152,8 @@ class _LesHouches:
             if attempt:
                 path = self._write(pending)
             seed = self.chunk.generator_seed(0, attempt)
-            generator = Generator(generator_settings(process, seed, self.chunk.mpi, path, None))
+            lines = generator_settings(process, seed, self.chunk.mpi, path, None)
+            generator = Generator([*lines, *self.chunk.settings])
             failed: list[int] = []
             done = 0
             for events, worked in generator.batches(pending.size):

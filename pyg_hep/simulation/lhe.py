@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import math
+import re
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, cast
 
 import numpy as np
 
 from pyg_hep.errors import ConfigError, ReaderError
+from pyg_hep.simulation.colours import Leg, random_flow
 from pyg_hep.simulation.columns import Floats, Ints
 
 _SAMPLED = 200  # events from whose flavours and colours a file is judged
@@ -27,11 +30,19 @@ class HardEvent:
 
     header: list[bytes]
     particles: list[bytes]
+    trials: float | None = None
+    """Attempts that this event took, where the generator (Sherpa) writes them."""
 
     @property
     def weight(self) -> float:
         """XWGTUP."""
         return float(self.header[2])
+
+    @property
+    def incoming(self) -> tuple[list[bytes], ...]:
+        """Momenta (px, py, pz, E) of the incoming particles, as written."""
+        rows = [line.split() for line in self.particles]
+        return tuple(row[6:10] for row in rows if row[1] == b"-1")
 
     @property
     def flavours(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -47,6 +58,17 @@ class HardEvent:
         coloured = [row for row in rows if abs(int(row[0])) in (1, 2, 3, 4, 5, 6, 21)]
         return all(row[4] != b"0" or row[5] != b"0" for row in coloured)
 
+    def with_colours(self, rng: np.random.Generator) -> HardEvent | None:
+        """The event with a random leading-colour flow; None where there is no flow for its particles."""
+        rows = [line.split() for line in self.particles]
+        outer = [k for k, row in enumerate(rows) if row[1] in (b"-1", b"1")]
+        tags = random_flow([Leg(int(rows[k][0]), rows[k][1] == b"-1") for k in outer], rng)
+        if tags is None or len(outer) < len(rows):
+            return None
+        for k, (colour, anticolour) in zip(outer, tags, strict=True):
+            rows[k][4:6] = [b"%d" % colour, b"%d" % anticolour]
+        return replace(self, particles=[b" ".join(row) for row in rows])
+
 
 @dataclass(frozen=True)
 class HardEventFile:
@@ -57,8 +79,10 @@ class HardEventFile:
     cross_section: float
     cross_section_error: float
     events: int
+    distinct: int
     subprocesses: frozenset[tuple[tuple[int, ...], tuple[int, ...]]]
     equal_weights: bool
+    has_colours: bool
 
 
 @dataclass(frozen=True)
@@ -115,8 +139,13 @@ def _read(path: Path) -> Iterator[list[bytes] | HardEvent]:
             broken = not particles or len(particles) != int(header[0])
             if broken or any(len(row.split()) != 13 for row in particles):
                 raise ReaderError(f"LHE file {path}: event {number} (counted from 0) is malformed")
-            yield HardEvent(header, particles)
+            yield HardEvent(header, particles, _trials(text))
             number += 1
+
+
+def _trials(tag: bytes) -> float | None:
+    found = re.search(rb"trials=['\"]([0-9.eE+-]+)['\"]", tag)
+    return float(found[1]) if found else None
 
 
 def events_of(path: Path) -> Iterator[HardEvent]:
@@ -124,30 +153,57 @@ def events_of(path: Path) -> Iterator[HardEvent]:
     return (item for item in _read(path) if isinstance(item, HardEvent))
 
 
+def numbered(events: Iterable[HardEvent]) -> Iterator[tuple[int, HardEvent]]:
+    """Events with the number of their kinematics: copies in a row have one number.
+
+    Unweighting leaves an event whose weight is above the maximum several times in a row (Sherpa; each copy may
+    have a colour flow of its own). Copies are the same collision, so they must share a split.
+    """
+    number, before = -1, None
+    for event in events:
+        now = event.incoming
+        if now != before:
+            number, before = number + 1, now
+        yield number, event
+
+
 def scan(path: str | Path) -> HardEventFile:
     """Read a file once from end to end.
 
     Raises:
-        ReaderError: if it is missing, damaged, no LHE file, without events, or has no colour flow.
+        ReaderError: if it is missing, damaged, no LHE file, without events, or its events have no colour flow and
+            none can be given to them.
     """
     path = Path(path)
     init: list[bytes] = []
     subprocesses = set()
     weights: set[float] = set()
-    events = 0
-    for item in _read(path):
-        if isinstance(item, list):
-            init = item
-            continue
+    events = distinct = 0
+    has_colours, rng = True, np.random.default_rng(0)
+    sum_of_weights = trials = 0.0
+
+    def blocks() -> Iterator[HardEvent]:
+        for item in _read(path):
+            if isinstance(item, HardEvent):
+                yield item
+            else:
+                init.extend(item)
+
+    for number, item in numbered(blocks()):
+        distinct = number + 1
         if events < _SAMPLED:
             subprocesses.add(item.flavours)
             if not item.has_colours:
-                raise ReaderError(
-                    f"LHE file {path}: event {events} has a quark or gluon without colour tags, so that it cannot "
-                    "be showered (Sherpa writes none unless its own shower runs); assign a colour flow first"
-                )
+                has_colours = False
+                if item.with_colours(rng) is None:
+                    raise ReaderError(
+                        f"LHE file {path}: event {events} has a quark or gluon without colour tags and no simple "
+                        "colour flow can be given to it, so that it cannot be showered"
+                    )
         if len(weights) < 2:
             weights.add(abs(item.weight))
+        sum_of_weights += item.weight
+        trials += item.trials or 0.0
         events += 1
     if not init:
         raise ReaderError(f"{path} is no LHE file: it has no <init> block")
@@ -160,7 +216,13 @@ def scan(path: str | Path) -> HardEventFile:
     values, errors = np.array(rows).T
     beams = b" ".join(init[0].split()[:8])
     total, uncertainty = float(values.sum()), float(np.hypot.reduce(errors))
-    return HardEventFile(path, beams, total, uncertainty, events, frozenset(subprocesses), len(weights) == 1)
+    if trials and (values == 1.0).all() and (errors == 1.0).all():
+        # Sherpa leaves ones in <init>; the accepted fraction of its trials has the cross section.
+        total = sum_of_weights / trials
+        uncertainty = abs(total) * math.sqrt(max(0.0, 1.0 - events / trials) / events)
+    return HardEventFile(
+        path, beams, total, uncertainty, events, distinct, frozenset(subprocesses), len(weights) == 1, has_colours
+    )
 
 
 class HardEvents:
@@ -173,13 +235,17 @@ class HardEvents:
 
     Args:
         paths: the files.
+        part: which of every file's hard events are used, as fractions [first, last) of its length. Samples made
+            from parts that do not overlap have no hard event in common.
 
     Raises:
         ReaderError: for a file that cannot be used.
         ConfigError: for files of different beams, or different processes of which one is weighted.
     """
 
-    def __init__(self, paths: Sequence[str | Path]) -> None:
+    def __init__(self, paths: Sequence[str | Path], part: tuple[float, float] = (0.0, 1.0)) -> None:
+        if not 0.0 <= part[0] < part[1] <= 1.0:
+            raise ConfigError(f"a part of LHE files is two fractions 0 <= first < last <= 1, found {part}")
         self.files = [scan(path) for path in paths]
         for file in self.files:
             if file.beams != self.files[0].beams:
@@ -192,7 +258,11 @@ class HardEvents:
         weighted = [str(file.path) for file in self.files if not file.equal_weights]
         if len(self.groups) > 1 and weighted:
             raise ConfigError(f"weighted LHE files of different processes cannot be mixed: {', '.join(weighted)}")
-        self.offsets = np.cumsum([0] + [file.events for file in self.files])
+        self.offsets = np.cumsum([0] + [file.distinct for file in self.files])
+        self.ranges = [tuple(round(edge * file.distinct) for edge in part) for file in self.files]
+        for file, (first, last) in zip(self.files, self.ranges, strict=True):
+            if first == last:
+                raise ConfigError(f"LHE file {file.path} has no event in the part {part} of its {file.distinct}")
         self.distinct = 0
         """Number of different hard events in the slices written last."""
 
@@ -209,10 +279,14 @@ class HardEvents:
     def _of_group(self, group: list[int]) -> Iterator[tuple[int, HardEvent]]:
         while True:
             for k in group:
-                for position, event in enumerate(events_of(self.files[k].path)):
-                    yield int(self.offsets[k]) + position, event
+                first, last = self.ranges[k]
+                for number, event in numbered(events_of(self.files[k].path)):
+                    if number >= last:
+                        break
+                    if number >= first:
+                        yield int(self.offsets[k]) + number, event
 
-    def _mixture(self) -> Iterator[tuple[int, int, HardEvent]]:
+    def _mixture(self) -> Iterator[tuple[int, HardEvent]]:
         sources = [self._of_group(group) for group in self.groups]
         cross_sections = [sum(self.files[k].cross_section for k in g) / len(g) for g in self.groups]
         share = np.array(cross_sections) / sum(cross_sections) if len(sources) > 1 else np.ones(1)
@@ -220,8 +294,7 @@ class HardEvents:
         for n in itertools.count(1):
             g = int(np.argmax(share * n - taken))  # the group furthest behind its share
             taken[g] += 1
-            number, event = next(sources[g])
-            yield g, number, event
+            yield next(sources[g])
 
     def write_slices(self, folder: Path, events: int, chunk_size: int) -> list[Slice]:
         """Write the first ``events`` hard events of the mixture as one small LHE file per chunk.
@@ -230,20 +303,24 @@ class HardEvents:
         every event once and in order.
         """
         mixture = self._mixture()
+        # Every pass over a file draws its flows anew.
+        rng = np.random.default_rng(0)
         slices = []
-        taken = np.zeros(len(self.groups), dtype=np.int64)
+        seen: set[int] = set()
         for chunk, first in enumerate(range(0, events, chunk_size)):
             numbers, weights, blocks = [], [], []
-            for group, number, event in itertools.islice(mixture, min(chunk_size, events - first)):
-                taken[group] += 1
+            for number, event in itertools.islice(mixture, min(chunk_size, events - first)):
                 numbers.append(number)
                 weights.append(event.weight if len(self.groups) == 1 else np.sign(event.weight))
-                blocks.append(event)
+                coloured = event if event.has_colours else event.with_colours(rng)
+                if coloured is None:
+                    raise ReaderError(f"LHE files: no colour flow for the hard event with the number {number}")
+                blocks.append(coloured)
+            seen.update(numbers)
             path = folder / f"slice_{chunk}.lhe"
             write_slice(path, self.files[0].beams, blocks)
             slices.append(Slice(path, np.array(numbers), np.array(weights, dtype=np.float64)))
-        held = [sum(self.files[k].events for k in group) for group in self.groups]
-        self.distinct = int(np.minimum(taken, held).sum())
+        self.distinct = len(seen)
         return slices
 
 

@@ -18,6 +18,7 @@ from pyg_hep.simulation.chunk import CHUNK_SIZE, Chunk, ChunkResult, make_chunk
 from pyg_hep.simulation.lhe import HardEvents, Slice
 from pyg_hep.simulation.output import EventWriter
 from pyg_hep.simulation.processes import PROCESSES, find_process
+from pyg_hep.simulation.sherpa import HOW_TO_GET_IT, RUN_CARDS, find_sherpa, make_hard_events
 from pyg_hep.workers import in_order, run_in_processes
 
 
@@ -30,6 +31,9 @@ def simulate(
     mpi: bool = False,
     lhe: str | Path | Sequence[str | Path] | None = None,
     progress: bool = True,
+    *,
+    lhe_part: tuple[float, float] = (0.0, 1.0),
+    settings: Sequence[str] = (),
 ) -> Path:
     """Generate collisions, pass them through the parametrised detector and write a NanoAOD-like ROOT file.
 
@@ -45,8 +49,14 @@ def simulate(
         mpi: whether to generate multiparton interactions (four to six times slower).
         lhe: Les Houches event file or files with the hard process. Where they hold fewer than ``events`` events
             they are showered again with other random numbers; such an event keeps its event number.
-            How several files are mixed: :class:`pyg_hep.simulation.lhe.HardEvents`.
+            How several files are mixed: :class:`pyg_hep.simulation.lhe.HardEvents`. Events without colours
+            get a random leading-colour flow (:mod:`pyg_hep.simulation.colours`), and the summary says so. Without
+            files, a process that is not in Pythia 8 takes its hard events from the program ``Sherpa``, where it is
+            on the PATH and the package has a run card (:mod:`pyg_hep.simulation.sherpa`).
         progress: whether to show a bar and the summary on standard error.
+        lhe_part: which hard events of every file are used, as fractions [first, last) of its length. Samples of
+            parts that do not overlap (training, test) have no hard event in common.
+        settings: further Pythia settings, such as ``"PartonShowers:model = 2"``; they come last and win.
 
     Returns:
         The path of the file: trees ``Events`` (names and types of NanoAOD) and ``Runs`` (number of events, sums
@@ -64,11 +74,13 @@ def simulate(
     _check(process, events, seed, output, workers, bool(files))
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pyg_hep-") as folder:
-        hard = HardEvents(files) if files else None
+        if not files and not how.native:
+            files = list(make_hard_events(process, events, seed, Path(folder) / "sherpa"))
+        hard = HardEvents(files, lhe_part) if files else None
         slices: list[Slice] | None = None
         if hard is not None:
             slices = hard.write_slices(Path(folder), events, CHUNK_SIZE)
-        chunks = _chunks(process, events, seed, mpi, slices)
+        chunks = _chunks(process, events, seed, mpi, slices, tuple(settings))
         results = []
         with (
             EventWriter(output) as writer,
@@ -98,6 +110,9 @@ def simulate(
         text += f"{uncertainty:.2g} pb, {lost} failed ({lost / (events + lost):.2%})"
         if hard is not None:
             text += f", {hard.distinct} distinct hard events"
+            colourless = [file.path.name for file in hard.files if not file.has_colours]
+            if colourless:
+                text += f"; random leading-colour flows given to the events of {', '.join(colourless)}"
         print(text, file=sys.stderr)
     return output
 
@@ -112,17 +127,19 @@ def _check(process: str, events: int, seed: int, output: Path, workers: int | No
     if output.is_dir():
         raise ConfigError(f"output must be a file, and {output} is a folder")
     how = PROCESSES[process]
-    if not how.native and not has_lhe:
+    if not how.native and not has_lhe and find_sherpa(process) is None:
         native = ", ".join(name for name, p in PROCESSES.items() if p.native)
         raise ConfigError(
-            f"process {process!r} is not in Pythia 8: give LHE files with {how.lhe} "
-            f"(processes that need none: {native})"
+            f"process {process!r} is not in Pythia 8: give LHE files with {how.lhe}"
+            f"{f', {HOW_TO_GET_IT}' if process in RUN_CARDS else ''} (processes that need neither: {native})"
         )
 
 
-def _chunks(process: str, events: int, seed: int, mpi: bool, slices: list[Slice] | None) -> list[Chunk]:
+def _chunks(
+    process: str, events: int, seed: int, mpi: bool, slices: list[Slice] | None, settings: tuple[str, ...]
+) -> list[Chunk]:
     return [
-        Chunk(process, int(seed), k, min(CHUNK_SIZE, events - first), mpi, slices[k] if slices else None)
+        Chunk(process, int(seed), k, min(CHUNK_SIZE, events - first), mpi, slices[k] if slices else None, settings)
         for k, first in enumerate(range(0, events, CHUNK_SIZE))
     ]
 

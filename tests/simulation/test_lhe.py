@@ -41,7 +41,7 @@ def test_damaged_files_get_one_sentence(tmp_path: Path, lhe_text: Text):
         "holds no event": write(tmp_path / "d.lhe", lhe_text(0)),
         "event 0 .* is malformed": write(tmp_path / "e.lhe", text.replace("4 1 1.0 172.5", "5 1 1.0 172.5")),
         "<init> block is malformed": write(tmp_path / "f.lhe", text.replace(" 3 1\n", " 3 x\n")),
-        "without colour tags": write(tmp_path / "g.lhe", lhe_text(3, colours=False)),
+        "no simple colour flow": write(tmp_path / "g.lhe", lhe_text(3, colours=False).replace("-6 1 1", "5000001 1 1")),
         "cannot be read": tmp_path,
     }
     for message, path in cases.items():
@@ -106,4 +106,62 @@ def test_three_top_files_have_the_cross_section_of_their_mixture(shared_lhe: Cal
     hard = HardEvents([shared_lhe("tttW"), shared_lhe("tttj")])
     assert hard.cross_section[0] == pytest.approx(1.23e-3, rel=0.01)
     (part,) = hard.write_slices(tmp_path, 1000, 1000)
-    assert (part.numbers < 40_000).mean() == pytest.approx(0.651, abs=0.001)
+    assert (part.numbers < hard.offsets[1]).mean() == pytest.approx(0.651, abs=0.001)
+
+
+def repeat(text: str, number: int, copies: int) -> str:
+    """The same text with one event several times in a row."""
+    blocks = text.split("<event>")
+    blocks[number + 1] = "<event>".join([blocks[number + 1]] * copies)
+    return "<event>".join(blocks)
+
+
+def test_copies_of_an_event_in_a_row_have_one_number(tmp_path: Path, lhe_text: Text):
+    path = write(tmp_path / "a.lhe", repeat(lhe_text(4), 1, 3))
+    found = scan(path)
+    assert (found.events, found.distinct) == (6, 4)
+    hard = HardEvents([path])
+    (part,) = hard.write_slices(tmp_path, 6, 1000)
+    assert part.numbers.tolist() == [0, 1, 1, 1, 2, 3]
+    assert hard.distinct == 4
+
+
+def test_parts_of_files_share_no_hard_event_and_start_again_within(tmp_path: Path, lhe_text: Text):
+    path = write(tmp_path / "a.lhe", repeat(lhe_text(10), 4, 2))
+    seen = []
+    for part in ((0.0, 0.5), (0.5, 0.7), (0.7, 1.0)):
+        hard = HardEvents([path], part)
+        (slice_,) = hard.write_slices(tmp_path, 20, 1000)
+        seen.append(set(slice_.numbers.tolist()))
+        assert hard.distinct == len(seen[-1])
+    assert seen == [set(range(5)), {5, 6}, {7, 8, 9}]
+
+
+def test_parts_that_are_none_are_refused(tmp_path: Path, lhe_text: Text):
+    path = write(tmp_path / "a.lhe", lhe_text(3))
+    for part in ((0.5, 0.5), (0.7, 0.2), (-0.1, 0.5), (0.5, 1.2)):
+        with pytest.raises(ConfigError, match="two fractions"):
+            HardEvents([path], part)
+    with pytest.raises(ConfigError, match="no event in the part"):
+        HardEvents([path], (0.1, 0.12))
+
+
+def test_events_without_colours_get_a_flow(tmp_path: Path, lhe_text: Text):
+    path = write(tmp_path / "a.lhe", lhe_text(5, colours=False))
+    assert not scan(path).has_colours
+    (part,) = HardEvents([path]).write_slices(tmp_path, 5, 1000)
+    for event in events_of(part.path):
+        tags = [line.split()[4:6] for line in event.particles]
+        # u ubar -> t tbar: the quark's colour goes to the top, the antiquark's to the antitop
+        assert tags == [[b"501", b"0"], [b"0", b"502"], [b"501", b"0"], [b"0", b"502"]] or tags == [
+            [b"502", b"0"], [b"0", b"501"], [b"502", b"0"], [b"0", b"501"],
+        ]  # fmt: skip
+
+
+def test_cross_section_of_a_sherpa_file_comes_from_its_trials(tmp_path: Path, lhe_text: Text):
+    text = lhe_text(4, cross_section=1.0, weights=[5.0] * 4).replace("1.0 0.1 1.0 1", "1 1 1 1")
+    for trials in (1, 2, 3, 4):
+        text = text.replace("<event>", f"<event trials='{trials}'>", 1)
+    found = scan(write(tmp_path / "a.lhe", text))
+    assert found.cross_section == pytest.approx(20.0 / 10.0)
+    assert found.cross_section_error == pytest.approx(2.0 * np.sqrt(0.6 / 4))

@@ -127,15 +127,30 @@ def test_mediator_of_single_top_is_invisible(tmp_path: Path, shared_lhe: Callabl
     assert abs(missing.mean() - 113) < 4 * missing.std() * np.sqrt(1 / 400 + 1 / 500)
 
 
-def test_bad_arguments_get_one_sentence(tmp_path: Path, lhe_text: Callable[..., str]):
+def test_settings_come_last_and_win(tmp_path: Path):
+    # All events have one Higgs boson of 200 GeV instead of 125 GeV.
+    path = simulate("ggF", 30, 1, tmp_path / "a.root", workers=1, progress=False, settings=["25:m0 = 200.0"])
+    events = events_of(path)
+    mass = ak.flatten(events.GenPart_mass[events.GenPart_pdgId == 25])
+    assert np.all(abs(mass - 200.0) < 30)
+
+
+def test_bad_arguments_get_one_sentence(tmp_path: Path, lhe_text: Callable[..., str], monkeypatch):
+    monkeypatch.setenv("PATH", "")  # no Sherpa
     out = tmp_path / "a.root"
     cases: list[tuple[type[PygHepError], str, dict]] = [
         (ConfigError, "unknown process 'tbar'; did you mean 'ttbar'", {"process": "tbar"}),
         (
             ConfigError,
-            r"'ttW' is not in Pythia 8: give LHE files with p p -> t tbar W.*need none: ggF",
+            r"'ttW' is not in Pythia 8: give LHE files with p p -> t tbar W.*, or put .*Sherpa.*need neither: ggF",
             {"process": "ttW"},
         ),
+        (
+            ConfigError,
+            r"'singletop_phi' is not in Pythia 8: give LHE files with [^,]*, tops undecayed \(",
+            {"process": "singletop_phi"},
+        ),
+        (PygHepError, "does not know the setting 'Top:gg2ttbr = on'", {"settings": ["Top:gg2ttbr = on"]}),
         (ConfigError, "events must be an integer of at least 1, not 0", {"events": 0}),
         (ConfigError, "seed must be an integer of at least 0, not -1", {"seed": -1}),
         (ConfigError, "workers must be an integer of at least 1, not 0", {"workers": 0}),

@@ -1,0 +1,185 @@
+"""Named sets of simulated files: who needs which events, made once and found again."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyg_hep.errors import ConfigError
+from pyg_hep.simulation.processes import find_process
+from pyg_hep.simulation.runner import simulate
+
+EVENTS_VERSION = 1
+"""Raise it when the same arguments of :func:`simulate` give other events: files made before are then made again."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One simulated file.
+
+    Args:
+        name: of the file, without ``.root``; a folder in it separates the parts of a set.
+        process: a key of :data:`pyg_hep.simulation.PROCESSES`.
+        events: number of events.
+        seed: of all random numbers.
+        lhe: Les Houches files with the hard events.
+        lhe_part: which of their hard events are used, see :func:`simulate`.
+        settings: further Pythia settings.
+        mpi: whether to generate multiparton interactions.
+    """
+
+    name: str
+    process: str
+    events: int
+    seed: int
+    lhe: tuple[Path, ...] = ()
+    lhe_part: tuple[float, float] = (0.0, 1.0)
+    settings: tuple[str, ...] = ()
+    mpi: bool = False
+
+    def recipe(self) -> dict[str, Any]:
+        """Everything that shapes the events, as plain JSON; LHE files by name and content."""
+        content = dataclasses.asdict(self) | {"events_version": EVENTS_VERSION}
+        content["lhe"] = {path.name: _digest(path) for path in self.lhe}
+        return json.loads(json.dumps(content))
+
+    def simulate(self, folder: Path, workers: int | None = None, progress: bool = True) -> Path:
+        """Simulate the file, whatever is there; returns its path."""
+        return simulate(
+            self.process, self.events, self.seed, folder / f"{self.name}.root", workers, self.mpi, self.lhe or None,
+            progress, lhe_part=self.lhe_part, settings=self.settings,
+        )  # fmt: skip
+
+    def make(self, folder: Path, workers: int | None = None, progress: bool = True) -> Path:
+        """Simulate the file, unless it lies there with the same recipe beside it (``<name>.json``).
+
+        Raises:
+            ConfigError: for an LHE file that is not there.
+        """
+        path = folder / f"{self.name}.root"
+        note = path.with_suffix(".json")
+        recipe = self.recipe()
+        if path.is_file() and note.is_file() and _read(note) == recipe:
+            return path
+        note.unlink(missing_ok=True)
+        self.simulate(folder, workers, progress)
+        note.write_text(json.dumps(recipe, indent=1), encoding="utf-8")
+        return path
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"LHE file {path} cannot be read: {error.strerror}") from None
+
+
+def _read(note: Path) -> Any:
+    try:
+        return json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+HO_PRETRAINING = (
+    "ggF", "VBF", "WH", "ZH", "ttH", "tHq", "singletop_t", "ttbar", "ttyy", "ttW", "ttt", "tttt",
+)  # fmt: skip
+"""The twelve pretraining processes of Ho et al., arXiv:2412.10665, section II."""
+
+HO_TASKS = {
+    "ttH_cp": ("ttH_cp_even", "ttH_cp_odd"),
+    "fcnc_tHq": ("fcnc", "tHq"),
+    "ttW_ttt": ("ttW", "ttt"),
+    "stop_ttH": ("stop", "ttH"),
+    "WH_ZH": ("WH", "ZH"),
+}
+"""The five tasks of Ho et al., section III A, the signal first."""
+
+CONTROLS = {"ttH": "ttH_cp_even", "singletop_t": "tq"}
+"""Processes that both chains can make: Pythia process -> LHE file with the same hard process."""
+
+_LHE_FILES = {"ttt": ("tttW", "tttj")}
+_PARTS = {"pretraining": (0.0, 0.5), "finetuning": (0.5, 0.75), "test": (0.75, 1.0)}
+_SEEDS = {"pretraining": 101, "finetuning": 102, "test": 103, "control": 104}
+
+# Hard events from LHE files have on-shell tops, PDF4LHC21 parton densities (NNLO, alpha_s 0.118) and a fixed scale.
+# Pythia's own get the same: the closest densities that it ships, a narrow top, and the scale of the LHE files.
+_LIKE_LHE = ("PDF:useHard = on", "PDF:pHardSet = 20", "6:doForceWidth = on", "6:mWidth = 0.01")
+
+
+def _fixed_scale(outgoing: int, scale: float) -> tuple[str, ...]:
+    """Renormalisation and factorisation scale of a 2 -> 2 or 2 -> 3 process at a fixed value in GeV."""
+    option = {2: 5, 3: 6}[outgoing]
+    return tuple(
+        line
+        for kind in ("renorm", "factor")
+        for line in (f"SigmaProcess:{kind}Scale{outgoing} = {option}", f"SigmaProcess:{kind}FixScale = {scale**2:.6g}")
+    )
+
+
+_SCALES = {
+    "ttH": _fixed_scale(3, 235.0),
+    "ttbar": _fixed_scale(2, 172.5),
+    "fcnc": _fixed_scale(2, 172.5),
+    "singletop_t": _fixed_scale(2, 172.5),
+}
+
+
+def ho_samples(events: int, lhe_dir: Path | None) -> list[Sample]:
+    """The samples of Ho et al., arXiv:2412.10665: ``pretraining/``, ``finetuning/``, ``test/`` and ``control/``.
+
+    The parts have no hard event in common: native processes have another seed in each, LHE files are cut into
+    parts first (half of the hard events pretrain, a quarter each fine-tunes and tests) and showered again within a
+    part where it asks for more events than it holds.
+
+    Args:
+        events: in every file.
+        lhe_dir: folder with the LHE files ``<process>.lhe`` or ``.lhe.gz`` (for ttt, ``tttW`` and ``tttj``).
+
+    Raises:
+        ConfigError: when a file is not there.
+    """
+    downstream = sorted({process for pair in HO_TASKS.values() for process in pair})
+    samples = [
+        _sample(part, process, events, lhe_dir)
+        for part in _PARTS
+        for process in (HO_PRETRAINING if part == "pretraining" else downstream)
+    ]
+    for process, file in CONTROLS.items():
+        native = _sample("control", process, events, None)
+        lhe = (find_lhe(lhe_dir, file, process),)
+        # Hard events of the pretraining's part: these files are compared with each other only.
+        twin = Sample(f"control/{process}_lhe", process, events, _SEEDS["control"], lhe, _PARTS["pretraining"])
+        samples += [dataclasses.replace(native, name=f"control/{process}_native"), twin]
+    return samples
+
+
+def _sample(part: str, process: str, events: int, lhe_dir: Path | None) -> Sample:
+    name, seed = f"{part}/{process}", _SEEDS[part]
+    if find_process(process).native:
+        return Sample(name, process, events, seed, settings=(*_LIKE_LHE, *_SCALES.get(process, ())))
+    files = tuple(find_lhe(lhe_dir, file, process) for file in _LHE_FILES.get(process, (process,)))
+    return Sample(name, process, events, seed, files, _PARTS[part])
+
+
+def find_lhe(folder: Path | None, name: str, process: str) -> Path:
+    """The LHE file of this name in a folder, compressed or not.
+
+    Raises:
+        ConfigError: when there is no folder or no such file.
+    """
+    if folder is None:
+        raise ConfigError(f"process {process!r} needs hard events: give the folder of {name}.lhe or {name}.lhe.gz")
+    for ending in (".lhe.gz", ".lhe"):
+        if (folder / (name + ending)).is_file():
+            return folder / (name + ending)
+    raise ConfigError(f"process {process!r} needs {name}.lhe or {name}.lhe.gz, and neither is in {folder}")
+
+
+PRESETS: dict[str, Callable[[int, Path | None], list[Sample]]] = {"ho": ho_samples}
+"""Value of ``--preset`` of ``examples/simulate.py`` -> its samples."""
