@@ -1,9 +1,11 @@
 """One matrix product, ``linear``, with all that may be fused into it; no module and no parameter lives here.
 
-On CPUs in float32 it calls oneDNN, which torch otherwise reserves for convolutions and lower precisions: on 64
-channels and AVX-512 (AMD EPYC) forward and backward take half of the time of ``torch.nn.functional.linear``.
-Everywhere else (GPU, float64, autocast, export, ``torch.backends.mkldnn.flags(enabled=False)``) it is plain torch,
-which is also the form that torch's FLOP counter sees.
+On CPUs with AVX-512, in float32, it calls oneDNN, which torch otherwise reserves for convolutions and lower
+precisions: on 64 channels (AMD EPYC) forward and backward take half of the time of ``torch.nn.functional.linear``.
+Without AVX-512 torch's own product is faster by up to two: there oneDNN's is no better, and it compiles a kernel for
+every new number of rows, which in training is almost every batch. There and elsewhere (GPU, float64, autocast,
+export, ``torch.backends.mkldnn.flags(enabled=False)``) it is plain torch, which is also the form that torch's FLOP
+counter sees.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from torch import Tensor
 from pyg_hep.nn.autograd import apply
 
 # An operator that torch's own compiler emits; a build without it lacks the attribute.
-_ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
+_FAST = torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+_ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _FAST else None
 
 
 def linear(
@@ -40,9 +43,10 @@ def linear(
     if _uses_onednn(x, weight, addend):
         return apply(_OneDNNLinear, x, weight, bias, addend, relu)
     out = F.linear(x, weight, bias)
+    # In place: the product's gradient does not need it, and a new array of this size costs as much as the sum.
     if addend is not None:
-        out = out + addend
-    return out.relu() if relu else out
+        out = out.add_(addend)
+    return out.relu_() if relu else out
 
 
 def _uses_onednn(x: Tensor, weight: Tensor, addend: Tensor | None) -> bool:
