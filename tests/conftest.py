@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pyg_hep.testing.files import write_nanoaod
+from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 
 # Results do not depend on it; two test processes on two cores would only be in each other's way.
 torch.set_num_threads(1)
@@ -17,6 +17,13 @@ PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "data" / "real"
 def nanoaod(tmp_path_factory) -> Path:
     """500 random events in NanoAOD's layout."""
     return write_nanoaod(tmp_path_factory.mktemp("files") / "random.root", 500, seed=1)
+
+
+@pytest.fixture(scope="session")
+def nanoaod_with_truth(tmp_path_factory) -> Path:
+    """500 random events with generated particles."""
+    branches = random_nanoaod(500, seed=3, truth=True)
+    return write_nanoaod(tmp_path_factory.mktemp("files") / "truth.root", branches)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.nn import Backbone, Representation
+
+NEGATIVE_WEIGHTS = ("keep", "error", "absolute")
+"""What a loss does with negative event weights; the figures always keep them."""
 
 
 class Objective(nn.Module, abc.ABC):
@@ -57,6 +61,32 @@ class Objective(nn.Module, abc.ABC):
         Raises:
             ConfigError: when the events cannot be used for this objective.
         """
+
+
+def check_negative_policy(policy: str | None) -> str | None:
+    """The policy for negative weights, or None for that of the data set's card.
+
+    Raises:
+        ConfigError: for an unknown one.
+    """
+    if policy is not None and policy not in NEGATIVE_WEIGHTS:
+        raise ConfigError(f"negative_weights={policy!r} is not possible, {nearest(policy, NEGATIVE_WEIGHTS)}")
+    return policy
+
+
+def settle_negative_policy(policy: str | None, dataset: Any) -> str:
+    """The policy for negative weights of a training: the one given, else that of the data set's card.
+
+    Raises:
+        ConfigError: when it is ``"error"`` and there are such events.
+    """
+    settled: str = policy or dataset.card.weight.negative
+    settled = "keep" if settled == "drop" else settled  # none was stored
+    weight = dataset.column("weight")
+    negative = int((weight < 0).sum())
+    if negative and settled == "error":
+        raise ConfigError(f"{negative} of {len(weight)} events in {dataset!r} have a negative weight")
+    return settled
 
 
 def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:

@@ -10,12 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
-from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.errors import ConfigError
 from pyg_hep.metrics import accuracy, roc_auc
 from pyg_hep.nn import Backbone, Representation
-from pyg_hep.objectives.base import Objective, weighted_mean
-
-_NEGATIVE = ("keep", "error", "absolute")
+from pyg_hep.objectives.base import Objective, check_negative_policy, settle_negative_policy, weighted_mean
+from pyg_hep.transforms.lorentz_augment import LorentzAugment
 
 
 class Classification(Objective):
@@ -31,6 +30,8 @@ class Classification(Objective):
             training events; None leaves the event weights alone.
         negative_weights: what the loss does with negative event weights: ``"keep"`` them, ``"absolute"`` values,
             or ``"error"``. None takes the policy of the data set's card. Metrics always keep them.
+        augment: arguments of the :class:`~pyg_hep.transforms.LorentzAugment` that changes training events; None
+            leaves them as they are.
 
     Raises:
         ConfigError: for options that cannot be used.
@@ -45,14 +46,11 @@ class Classification(Objective):
         num_classes: int,
         class_weights: Sequence[float] | str | None = None,
         negative_weights: str | None = None,
+        augment: Mapping[str, Any] | None = None,
     ):
         super().__init__()
         if num_classes < 2:
             raise ConfigError(f"a classification needs at least two classes, found num_classes={num_classes}")
-        if negative_weights is not None and negative_weights not in _NEGATIVE:
-            raise ConfigError(
-                f"negative_weights={negative_weights!r} is not possible, {nearest(negative_weights, _NEGATIVE)}"
-            )
         factors = torch.ones(num_classes)
         if isinstance(class_weights, str):
             if class_weights != "balanced":
@@ -63,8 +61,13 @@ class Classification(Objective):
             factors = torch.tensor([float(w) for w in class_weights])
         self.num_classes = num_classes
         self.class_weights = class_weights if isinstance(class_weights, str | None) else list(class_weights)
-        self.negative_weights = negative_weights
+        self.negative_weights = check_negative_policy(negative_weights)
+        self.transform = None if augment is None else LorentzAugment(**augment)
         self.register_buffer("class_factors", factors)
+
+    def augment(self, batch: Batch) -> Batch:
+        """Changed copies of the training events, where augmentation is asked for."""
+        return batch if self.transform is None else self.transform(batch)
 
     def heads(self, backbone: Backbone) -> nn.ModuleDict:
         """A linear layer from the graph's representation to one logit per class."""
@@ -103,7 +106,36 @@ class Classification(Objective):
             "num_classes": self.num_classes,
             "class_weights": self.class_weights,
             "negative_weights": self.negative_weights,
+            "augment": None if self.transform is None else self.transform.config(),
         }
+
+    @torch.no_grad()
+    def probe(self, graph: Tensor, y: Tensor, weight: Tensor, strength: float = 1.0) -> None:
+        r"""Set the head to the linear classifier that fits a fixed representation of the training events best.
+
+        Logistic regression on the standardised representation with an L2 penalty, minimising
+        :math:`\sum_i w_i c_{y_i} \ell_i / \overline{w c} + \lVert W \rVert^2 / (2 C)`.
+
+        Args:
+            graph: representations of events, shape ``[N, D]``.
+            y: class numbers, shape ``[N]``.
+            weight: event weights, shape ``[N]``; their absolute values count.
+            strength: C; smaller is flatter.
+
+        Source: Kumar et al., arXiv:2202.10054 (linear probing, then fine-tuning).
+        """
+        from sklearn.linear_model import LogisticRegression  # slow to import, and rarely needed
+
+        weight = (weight.double() * self.class_factors[y]).abs()
+        mean, scale = graph.double().mean(0), graph.double().std(0).clamp(min=1e-6)
+        fit = LogisticRegression(C=strength, max_iter=1000)
+        fit.fit(((graph - mean) / scale).numpy(), y.numpy(), sample_weight=(weight / weight.mean()).numpy())
+        matrix, offset = torch.from_numpy(fit.coef_), torch.from_numpy(fit.intercept_)
+        if self.num_classes == 2:  # one row for class 1, shared out evenly between the two logits
+            matrix, offset = torch.cat([-matrix, matrix]) / 2, torch.cat([-offset, offset]) / 2
+        head = self.head["logits"]
+        head.weight.copy_(matrix / scale)
+        head.bias.copy_(offset - (matrix / scale) @ mean)
 
     def prepare(self, dataset: Any) -> None:
         """Check labels and weights, settle the policy for negative weights, balance the classes.
@@ -123,14 +155,9 @@ class Classification(Objective):
         if (counts == 0).any():
             empty = [c for c in range(self.num_classes) if counts[c] == 0]
             raise ConfigError(f"no event of class {', '.join(map(str, empty))} in {dataset!r}")
-        policy = self.negative_weights or dataset.card.weight.negative
-        policy = "keep" if policy == "drop" else policy  # none was stored
-        negative = int((weight < 0).sum())
-        if negative and policy == "error":
-            raise ConfigError(f"{negative} of {len(weight)} events in {dataset!r} have a negative weight")
-        self.negative_weights = policy
+        self.negative_weights = settle_negative_policy(self.negative_weights, dataset)
         if self.class_weights == "balanced":
-            used = weight.abs() if policy == "absolute" else weight
+            used = weight.abs() if self.negative_weights == "absolute" else weight
             sums = torch.zeros(self.num_classes, dtype=torch.float64).index_add_(0, y, used)
             if (sums <= 0).any():
                 raise ConfigError(f"the weights of a class in {dataset!r} sum to {float(sums.min()):.3g}")

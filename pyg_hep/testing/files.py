@@ -19,8 +19,11 @@ COLLECTIONS: dict[str, tuple[float, tuple[str, ...]]] = {
 """Collection -> mean number of objects per event, columns beside the four-momentum."""
 
 
-def random_nanoaod(num_events: int, seed: int = 0) -> dict[str, ak.Array]:
-    """Branches of NanoAOD's names and types with random content: falling pt, central eta, no physics."""
+def random_nanoaod(num_events: int, seed: int = 0, truth: bool = False) -> dict[str, ak.Array]:
+    """Branches of NanoAOD's names and types with random content: falling pt, central eta, no physics.
+
+    With ``truth`` there are up to three Higgs bosons, top quarks, W and Z bosons in ``GenPart``.
+    """
     rng = np.random.default_rng(seed)
     branches: dict[str, ak.Array] = {}
     for name, (mean, extra) in COLLECTIONS.items():
@@ -46,6 +49,19 @@ def random_nanoaod(num_events: int, seed: int = 0) -> dict[str, ak.Array]:
     branches["run"] = np.ones(num_events, dtype=np.uint32)
     branches["luminosityBlock"] = (1 + np.arange(num_events) // 1000).astype(np.uint32)
     branches["event"] = np.arange(num_events, dtype=np.uint64)
+    if truth:
+        counts = rng.integers(0, 4, num_events)
+        total = int(counts.sum())
+        particles = {
+            "pt": rng.exponential(100, total).astype(np.float32),
+            "eta": rng.normal(0, 1.5, total).astype(np.float32),
+            "phi": rng.uniform(-np.pi, np.pi, total).astype(np.float32),
+            "mass": np.full(total, 125.0, dtype=np.float32),
+            "pdgId": rng.choice([25, 6, -6, 24, -24, 23], total).astype(np.int32),
+            "status": np.full(total, 22, dtype=np.int32),
+            "genPartIdxMother": np.full(total, -1, dtype=np.int32),
+        }
+        branches["GenPart"] = ak.zip({k: ak.unflatten(v, counts) for k, v in particles.items()})
     return branches
 
 

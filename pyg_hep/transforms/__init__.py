@@ -1,6 +1,7 @@
 """Graph to graph, on one ``Data`` or on a whole ``Batch`` alike; nothing here keeps state between events."""
 
 from pyg_hep.transforms.complete_graph import CompleteGraph
+from pyg_hep.transforms.lorentz_augment import LorentzAugment
 from pyg_hep.transforms.node_features import NodeFeatures
 
-__all__ = ["CompleteGraph", "NodeFeatures"]
+__all__ = ["CompleteGraph", "LorentzAugment", "NodeFeatures"]

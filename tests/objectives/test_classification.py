@@ -3,12 +3,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.linear_model import LogisticRegression
 from torch_geometric.data import Batch
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.objectives import Classification
 from pyg_hep.objectives.base import weighted_mean
+from pyg_hep.testing.events import random_events
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 
 
@@ -135,3 +137,36 @@ def test_wrong_option_is_one_sentence(options, message):
 def test_configuration_makes_the_objective_again():
     objective = Classification(4, class_weights=[1, 2, 3, 4], negative_weights="keep")
     assert Classification(**objective.config()).config() == objective.config()
+
+
+def test_augmentation_changes_training_events_only_where_it_is_asked_for():
+    batch = random_events((3, 5, 2))
+    assert Classification(2).augment(batch) is batch
+    objective = Classification(2, augment={"max_beta": 0.2})
+    torch.manual_seed(0)
+    changed = objective.augment(batch)
+    assert not torch.equal(changed.p4, batch.p4)
+    assert torch.equal(changed.p4[:, 0], batch.p4[:, 0])
+    again = Classification(**objective.config())
+    assert again.config()["augment"] == {"rotate": True, "reflect": True, "max_beta": 0.2}
+
+
+@pytest.mark.parametrize("num_classes", [2, 3])
+def test_probe_is_the_logistic_regression_of_scikit_learn(num_classes):
+    objective, representation, batch = setup(num_classes, size=200)
+    graph = representation.graph * torch.linspace(0.1, 5, 8) + 3
+    objective.probe(graph, batch.y, batch.weight)
+    mean, scale = graph.double().mean(0), graph.double().std(0)
+    expected = LogisticRegression(C=1.0, max_iter=1000)
+    expected.fit((graph - mean) / scale, batch.y, sample_weight=batch.weight / batch.weight.double().mean())
+    found = objective(SimpleNamespace(graph=graph))["logits"].double().softmax(dim=1)
+    wanted = torch.from_numpy(expected.predict_proba((graph - mean) / scale))
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-3)
+
+
+def test_probe_separates_what_is_separable():
+    objective, _, batch = setup(2, size=300)
+    graph = torch.randn(300, 8, generator=torch.Generator().manual_seed(1)) + 2.0 * batch.y.unsqueeze(1)
+    objective.probe(graph, batch.y, batch.weight)
+    predicted = objective(SimpleNamespace(graph=graph))["logits"].argmax(dim=1)
+    assert float((predicted == batch.y).float().mean()) > 0.95
