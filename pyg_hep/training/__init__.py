@@ -3,8 +3,8 @@
 from pyg_hep.training.event_model import EventModel
 from pyg_hep.training.fit import FitResult, finetune, fit, pretrain, summary
 from pyg_hep.training.optimisation import Optimisation
-from pyg_hep.training.predict import Predictions, predict
-from pyg_hep.training.pretrained import LoadReport
+from pyg_hep.training.predict import Predictions, predict, represent
+from pyg_hep.training.pretrained import LoadReport, shipped_models
 from pyg_hep.training.settings import TrainingSettings
 
 __all__ = [
@@ -18,5 +18,7 @@ __all__ = [
     "fit",
     "predict",
     "pretrain",
+    "represent",
+    "shipped_models",
     "summary",
 ]

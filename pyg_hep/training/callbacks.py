@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class History(Callback):
-    """Keeps the logged figures of every epoch, and events per second of the training steps.
+    """Keeps the logged figures of every epoch, seconds since the start, and events per second of training steps.
 
     The state travels with checkpoints, so that a resumed run has the whole history.
 
@@ -24,6 +24,11 @@ class History(Callback):
         self.print_epochs = print_epochs
         self._started = 0.0
         self._events = 0
+        self._origin = 0.0
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start the clock of the whole run, where an earlier part of it stopped."""
+        self._origin = time.perf_counter() - (self.epochs[-1]["seconds"] if self.epochs else 0.0)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the clock."""
@@ -50,7 +55,8 @@ class History(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Keep the figures of the epoch."""
         figures = {k: float(v) for k, v in trainer.callback_metrics.items()}
-        self.epochs.append({"epoch": float(trainer.current_epoch), **figures})
+        seconds = time.perf_counter() - self._origin
+        self.epochs.append({"epoch": float(trainer.current_epoch), "seconds": seconds, **figures})
         if self.print_epochs and trainer.is_global_zero:
             text = ", ".join(f"{k} {v:.4g}" for k, v in figures.items())
             print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {text}", flush=True)

@@ -16,7 +16,7 @@ from pyg_hep.errors import ConfigError
 from pyg_hep.nn import Backbone, Representation
 from pyg_hep.objectives import Objective
 from pyg_hep.training.optimisation import Optimisation
-from pyg_hep.training.pretrained import LoadReport, load_folder, rebuild, save_folder
+from pyg_hep.training.pretrained import LoadReport, find_folder, load_folder, rebuild, save_folder
 from pyg_hep.transforms.complete_graph import edge_features
 from pyg_hep.transforms.node_features import NodeFeatures
 
@@ -149,7 +149,9 @@ class EventModel(lightning.LightningModule):
         """Load what :meth:`save_pretrained` wrote.
 
         Args:
-            folder: the folder.
+            folder: the folder, or the name of a model that comes with the package: ``ho-multiclass`` and
+                ``ho-multilabel``, the networks of Ho et al., arXiv:2412.10665, pretrained on simulated events
+                (see the model card in their folder, :func:`pyg_hep.training.shipped_models`).
             objective: a new task; its heads are new, the backbone is loaded.
             optimisation: a new optimiser configuration.
             classes: backbones and objectives from outside the library that the folder may name.
@@ -160,7 +162,8 @@ class EventModel(lightning.LightningModule):
         Raises:
             ConfigError: when the folder does not hold such a model, or names an unknown class.
         """
-        config, weights = load_folder(Path(folder))
+        folder = find_folder(folder)
+        config, weights = load_folder(folder)
         backbone = rebuild(config, "backbone", classes)
         same_task = objective is None
         task = rebuild(config, "objective", classes) if objective is None else objective
@@ -170,5 +173,5 @@ class EventModel(lightning.LightningModule):
             model = cls(backbone, task, features, optimisation or Optimisation(**saved), config["metadata"])
         except (KeyError, TypeError) as error:
             raise ConfigError(f"{folder}: config.json is incomplete ({error})") from None
-        model.load_report = LoadReport.load(model, weights, Path(folder), prefix=None if same_task else "backbone.")
+        model.load_report = LoadReport.load(model, weights, folder, prefix=None if same_task else "backbone.")
         return model

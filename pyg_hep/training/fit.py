@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from pyg_hep.datasets import EventDataset
-from pyg_hep.errors import ConfigError
+from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.loader import EventLoader
 from pyg_hep.objectives import Objective
 from pyg_hep.training.callbacks import BestWeights, History
 from pyg_hep.training.event_model import EventModel
+from pyg_hep.training.memory import keep_freed_memory
 from pyg_hep.training.optimisation import Optimisation
+from pyg_hep.training.predict import represent
 from pyg_hep.training.settings import TrainingSettings
 
 # Events on which feature means and scales are measured: enough for a per-mille precision.
@@ -40,8 +43,10 @@ class FitResult:
 
 
 def summary(dataset: EventDataset) -> list[str]:
-    """One line per class: name, events, sum of weights, share of negative weights."""
+    """One line per class: name, events, sum of weights, share of negative weights; or one for many labels."""
     y, weight = dataset.column("y"), dataset.column("weight").double()
+    if y.dim() > 1:
+        return [f"{len(y)} events with {y.size(1)} labels, sum of weights {float(weight.sum()):.6g}"]
     names = dataset.class_names
     lines = []
     for label in y.unique().tolist():
@@ -78,8 +83,7 @@ def pretrain(
     """
     settings = settings or TrainingSettings()
     if settings.standardise:
-        positions = torch.linspace(0, len(train) - 1, min(len(train), _STANDARDISE_ON)).long()
-        loader = EventLoader(train.index_select(positions), batch_size=len(positions))
+        loader = EventLoader(_spread(train, _STANDARDISE_ON), batch_size=_STANDARDISE_ON)
         model.features = model.features.fitted(next(iter(loader)))
     return fit(model, train, val, output=output, settings=settings)
 
@@ -93,8 +97,13 @@ def finetune(
     output: str | Path,
     settings: TrainingSettings | None = None,
     optimisation: Optimisation | None = None,
+    reset: Sequence[str] = (),
+    probe: bool = False,
 ) -> FitResult:
     """Train a pretrained backbone for a new objective with new heads.
+
+    What stays as it is, is said by ``optimisation.frozen``: all of the backbone (``"backbone"``: only the heads
+    learn) or some of its parts.
 
     Args:
         pretrained: a trained model, or the folder it was saved to; it stays as it is.
@@ -105,9 +114,12 @@ def finetune(
         settings: length, size and place of the training.
         optimisation: the default is the published one: heads 1e-4, backbone 1e-5
             (Ho et al., arXiv:2412.10665, section III D).
+        reset: parts of the backbone (names of its child modules, such as ``decoder``) that start anew.
+        probe: fit the new head to the frozen representation of the training events first, instead of starting
+            from random numbers (Kumar et al., arXiv:2202.10054); for objectives with a method ``probe``.
 
     Raises:
-        ConfigError: when there is no such model, or the events cannot be used for the objective.
+        ConfigError: when there is no such model or part, or the events cannot be used for the objective.
     """
     settings = settings or TrainingSettings()
     optimisation = optimisation or Optimisation(backbone_learning_rate=1e-5)
@@ -119,7 +131,31 @@ def finetune(
         model = EventModel(backbone, objective, pretrained.features, optimisation, metadata)
     else:
         model = EventModel.from_pretrained(pretrained, objective, optimisation)
+    parts = dict(model.backbone.named_children())
+    for name in reset:
+        if name not in parts:
+            raise ConfigError(f"{type(model.backbone).__name__} has no part {name!r} to reset: {nearest(name, parts)}")
+        parts[name].reset_parameters()  # type: ignore[operator]
+    if probe:
+        _probe(model, train)
     return fit(model, train, val, output=output, settings=settings)
+
+
+def _probe(model: EventModel, train: EventDataset) -> None:
+    """Let the objective fit its head to the representation of (at most 20,000) training events."""
+    fit_head = getattr(model.objective, "probe", None)
+    if fit_head is None:
+        raise ConfigError(f"{type(model.objective).__name__} cannot fit its heads beforehand: probe=False")
+    model.objective.prepare(train)
+    events = _spread(train, _STANDARDISE_ON)
+    graph = represent(model, events)[1]
+    fit_head(torch.from_numpy(graph), events.column("y"), events.column("weight"))
+    model.train()
+
+
+def _spread(dataset: EventDataset, events: int) -> EventDataset:
+    """At most so many events, evenly spread over a data set."""
+    return dataset.index_select(torch.linspace(0, len(dataset) - 1, min(len(dataset), events)).long())
 
 
 def fit(
@@ -160,6 +196,7 @@ def fit(
         callbacks.append(ModelCheckpoint(checkpoints, filename="last", **common))  # type: ignore[arg-type]
     last = checkpoints / "last.ckpt"
     _quiet()
+    keep_freed_memory()
     trainer = lightning.Trainer(
         max_epochs=settings.epochs,
         accelerator=settings.accelerator,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.resources
 import json
 import os
 import shutil
@@ -81,6 +82,28 @@ def save_folder(folder: Path, config: dict[str, Any], state: dict[str, Tensor]) 
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(retired, ignore_errors=True)
     return folder
+
+
+def shipped_models() -> dict[str, Path]:
+    """Trained models that come with the package: name -> folder, each with its model card ``README.md``."""
+    root = importlib.resources.files("pyg_hep") / "weights"
+    folders = sorted(Path(str(root)).glob(f"*/{CONFIG}"))
+    return {path.parent.name: path.parent for path in folders}
+
+
+def find_folder(model: str | Path) -> Path:
+    """The folder of a model, given itself or by the name of a shipped one. A folder that is there goes first.
+
+    Raises:
+        ConfigError: when it is neither.
+    """
+    folder = Path(model)
+    if folder.is_dir():
+        return folder
+    shipped = shipped_models()
+    if str(model) not in shipped:
+        raise ConfigError(f"no pretrained model in {folder}: no such folder, nor one of {', '.join(shipped)}")
+    return shipped[str(model)]
 
 
 def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -7,10 +7,20 @@ import torch
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
+from pyg_hep.loader import EventLoader
 from pyg_hep.nn import GraphNetwork
-from pyg_hep.objectives import Classification
+from pyg_hep.objectives import Classification, MultiLabel
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
-from pyg_hep.training import EventModel, Optimisation, TrainingSettings, finetune, predict, pretrain, summary
+from pyg_hep.training import (
+    EventModel,
+    Optimisation,
+    TrainingSettings,
+    finetune,
+    predict,
+    pretrain,
+    represent,
+    summary,
+)
 
 SETTINGS = TrainingSettings(epochs=3, batch_size=32, accelerator="cpu", progress=False, seed=3)
 FAST = Optimisation(learning_rate=3e-4)
@@ -132,6 +142,60 @@ def test_frozen_backbone_does_not_move(splits, pretrained, tmp_path):
     )
     for name, values in pretrained.model.backbone.state_dict().items():
         assert torch.equal(values, result.model.backbone.state_dict()[name])
+
+
+def test_parts_can_start_anew_while_the_rest_is_frozen(splits, pretrained, tmp_path):
+    frozen = Optimisation(frozen=("node_encoder", "edge_encoder", "global_encoder", "blocks"))
+    result = finetune(
+        pretrained.model, Classification(2), *splits[:2], output=tmp_path, settings=SETTINGS, optimisation=frozen,
+        reset=["decoder"],
+    )  # fmt: skip
+    before = pretrained.model.backbone.state_dict()
+    for name, values in result.model.backbone.state_dict().items():
+        assert torch.equal(values, before[name]) != name.startswith("decoder") or name.endswith("norm.bias"), name
+    with pytest.raises(ConfigError, match="no part 'decodr' to reset: did you mean 'decoder'"):
+        finetune(pretrained.model, Classification(2), *splits[:2], output=tmp_path, reset=["decodr"])
+
+
+def test_a_probed_head_is_better_than_a_random_one_before_any_training(splits, pretrained, tmp_path):
+    # Nothing can change at a rate of 1e-12: what is measured is the start.
+    still = Optimisation(learning_rate=1e-12)
+    settings = dataclasses.replace(SETTINGS, epochs=1)
+    losses = {
+        probe: finetune(
+            pretrained.model, Classification(2), *splits[:2], output=tmp_path, settings=settings, optimisation=still,
+            probe=probe,
+        ).history[0]["val_loss"]
+        for probe in (False, True)
+    }  # fmt: skip
+    assert losses[True] < losses[False] - 0.02
+    assert losses[True] < 0.69
+
+
+def test_only_objectives_with_a_probe_can_be_probed(splits, pretrained, tmp_path):
+    with pytest.raises(ConfigError, match="MultiLabel cannot fit its heads beforehand"):
+        finetune(pretrained.model, MultiLabel(2), *splits[:2], output=tmp_path, settings=SETTINGS, probe=True)
+
+
+def test_history_has_the_seconds_since_the_start_and_a_resumed_run_goes_on_counting(splits, tmp_path):
+    part = dataclasses.replace(SETTINGS, epochs=1)
+    first = pretrain(make(), *splits[:2], output=tmp_path, settings=part).history
+    both = pretrain(
+        make(), *splits[:2], output=tmp_path, settings=dataclasses.replace(SETTINGS, epochs=2, resume=True)
+    ).history
+    assert both[0]["seconds"] == first[0]["seconds"] > 0
+    assert both[1]["seconds"] > both[0]["seconds"]
+
+
+def test_representations_before_and_after_the_decoder(splits, pretrained):
+    model, test = pretrained.model, splits[2]
+    before, after = represent(model, test, batch_size=50)
+    assert before.shape == after.shape == (len(test), 64)
+    batch = next(iter(EventLoader(test, len(test))))
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(after), model.represent(batch).graph, rtol=1e-4, atol=1e-4)
+        encoded = model.backbone.encode(model.features(batch)).graph
+        torch.testing.assert_close(torch.from_numpy(before), encoded, rtol=1e-4, atol=1e-4)
 
 
 def test_labels_out_of_range_stop_before_training(splits, tmp_path):
