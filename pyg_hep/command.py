@@ -9,13 +9,13 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
 
-from pyg_hep.errors import ConfigError, PygHepError
+from pyg_hep.errors import ConfigError, PygHepError, nearest
 
 
 class Options(jsonargparse.ArgumentParser):
@@ -61,6 +61,18 @@ def run(main: Callable[[], None]) -> NoReturn:
     except BrokenPipeError:
         sys.exit(1)
     sys.exit(0)
+
+
+def check_names(given: Iterable[str], valid: Iterable[str]) -> None:
+    """Accept only valid names.
+
+    Raises:
+        ConfigError: for another one; names the nearest.
+    """
+    known = list(valid)
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"{name!r} is not possible: {nearest(name, known)}")
 
 
 def git_hash() -> str:

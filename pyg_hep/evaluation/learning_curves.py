@@ -1,9 +1,9 @@
-"""Figures of a task against the number of training events, from scratch and fine-tuned, over several seeds."""
+"""Figures of a task against the number of training events, for recipes side by side, over several seeds."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,17 @@ from tqdm import tqdm
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.evaluation.baseline import SummaryVariables, boosted_trees
-from pyg_hep.evaluation.report import classification_report
 from pyg_hep.loader import EventLoader
 from pyg_hep.metrics import accuracy, roc_auc
 from pyg_hep.objectives import Classification
-from pyg_hep.training import EventModel, Optimisation, TrainingSettings, finetune, predict, pretrain
+from pyg_hep.training import EventModel, FitResult, Optimisation, TrainingSettings, finetune, predict, pretrain
 from pyg_hep.workers import run_in_processes
 
-METHODS = ("scratch", "finetuned", "trees")
+FIGURES = ("accuracy", "auc")
+"""What every run records of its test events, as fractions."""
+
+REPLICAS = 100
+"""Resamplings of the test events; those of all runs of a task are the same, so that differences are paired."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +47,47 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """One way to train for a task.
+
+    Args:
+        name: of the method in records and tables.
+        settings: length and size of the training; the seed is replaced by that of the run.
+        optimisation: learning rates and what is frozen.
+        pretrained: folder of the model that is fine-tuned; None trains ``scratch`` from random weights.
+        scratch: model whose backbone and features are trained from scratch; its weights are not used.
+        reset: parts of the pretrained backbone that start anew.
+        probe: fit the new head to the frozen representation first.
+        augment: arguments of :class:`~pyg_hep.transforms.LorentzAugment` for the training events; None for none.
+        trees: boosted trees on summary variables instead of a network.
+    """
+
+    name: str
+    settings: TrainingSettings = field(default_factory=TrainingSettings)
+    optimisation: Optimisation = field(default_factory=Optimisation)
+    pretrained: Path | None = None
+    scratch: EventModel | None = None
+    reset: tuple[str, ...] = ()
+    probe: bool = False
+    augment: Mapping[str, Any] | None = None
+    trees: bool = False
+
+
+@dataclass(frozen=True)
 class Run:
-    """One training: a task, a method of :data:`METHODS`, a size (events per class) and a seed."""
+    """One training: a task, a recipe, a size (training events per class) and a seed."""
 
     task: Task
-    method: str
+    recipe: Recipe
     size: int
     seed: int
     output: Path
-    settings: TrainingSettings
-    scratch: EventModel | None = None
-    pretrained: Path | None = None
-    scratch_optimisation: Optimisation = field(default_factory=Optimisation)
-    finetune_optimisation: Optimisation = field(default_factory=lambda: Optimisation(backbone_learning_rate=1e-5))
     threads: int | None = None
+
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        """What tells this run from others in a list of records."""
+        return self.task.name, self.recipe.name, self.size, self.seed
 
 
 def balanced_subset(dataset: EventDataset, per_class: int, seed: int) -> EventDataset:
@@ -84,38 +114,66 @@ def class_balance(y: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def execute(run: Run) -> dict[str, Any]:
-    """Train and test one run; returns its record with the probabilities of the test events."""
+    """Train and test one run.
+
+    Returns:
+        Its record: names, sizes, figures, their ``replicas`` under resampled test events, and, of a network, epochs,
+        seconds, ``val_accuracy`` and ``elapsed`` (seconds) after every epoch, all plain JSON; besides ``history``
+        and ``probability``, arrays for plots.
+    """
     if run.threads is not None:
         torch.set_num_threads(run.threads)
     train = balanced_subset(run.task.train, run.size, run.seed)
     # As many validation events as a user with this budget would spare: a quarter of the training events.
     available = int(np.bincount(run.task.val.column("y").numpy()).min())
     val = balanced_subset(run.task.val, min(max(run.size // 4, 250), available), run.seed)
-    record: dict[str, Any] = {"task": run.task.name, "method": run.method, "size": run.size, "seed": run.seed}
-    if run.method == "trees":
+    record: dict[str, Any] = {"task": run.task.name, "method": run.recipe.name, "size": run.size, "seed": run.seed}
+    if run.recipe.trees:
         probability, y, weight = _trees(train, run.task.test, run.seed)
     else:
-        objective = Classification(run.task.train.num_classes, class_weights="balanced")
-        if run.method == "finetuned":
-            if run.pretrained is None:
-                raise ConfigError("fine-tuning needs a pretrained model")
-            options = {"settings": run.settings, "optimisation": run.finetune_optimisation}
-            result = finetune(run.pretrained, objective, train, val, output=run.output, **options)  # type: ignore
-        else:
-            assert run.scratch is not None
-            lightning.seed_everything(run.seed, workers=True, verbose=False)
-            backbone = type(run.scratch.backbone)(**run.scratch.backbone.config())
-            model = EventModel(backbone, objective, run.scratch.features, run.scratch_optimisation)
-            result = pretrain(model, train, val, output=run.output, settings=run.settings)
+        result = _train(run, train, val)
         tested = predict(result.model, run.task.test)
         probability, y, weight = tested.probability, tested.y, tested.weight
         record |= {"epochs": len(result.history), "best_epoch": result.best_epoch, "seconds": result.seconds}
-        record["history"] = result.history
-    weight = class_balance(y, weight)
-    record["accuracy"] = float(accuracy(y, probability, weight))
-    record["auc"] = float(roc_auc(y, _score(probability, "auc"), weight))
-    record["probability"] = probability.astype(np.float32)
-    return record
+        record |= {"val_accuracy": [epoch["val_accuracy"] for epoch in result.history]}
+        record |= {"elapsed": [epoch["seconds"] for epoch in result.history], "history": result.history}
+    record |= {"val_events": len(val), "test_events": len(y), "probability": probability.astype(np.float32)}
+    return record | _figures(y, probability, class_balance(y, weight))
+
+
+def _train(run: Run, train: EventDataset, val: EventDataset) -> FitResult:
+    recipe = run.recipe
+    settings = replace(recipe.settings, seed=run.seed)
+    objective = Classification(run.task.train.num_classes, class_weights="balanced", augment=recipe.augment)
+    if recipe.pretrained is not None:
+        return finetune(
+            recipe.pretrained, objective, train, val, output=run.output, settings=settings,
+            optimisation=recipe.optimisation, reset=recipe.reset, probe=recipe.probe,
+        )  # fmt: skip
+    if recipe.scratch is None:
+        raise ConfigError(f"the recipe {recipe.name!r} names neither a pretrained model nor one to train from scratch")
+    lightning.seed_everything(run.seed, workers=True, verbose=False)
+    backbone = type(recipe.scratch.backbone)(**recipe.scratch.backbone.config())
+    model = EventModel(backbone, objective, recipe.scratch.features, recipe.optimisation)
+    return pretrain(model, train, val, output=run.output, settings=settings)
+
+
+def _figures(y: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
+    """Every figure, and its values under the Poisson weights of :data:`REPLICAS` resamplings of the test events."""
+    right = (probability.argmax(axis=1) == y).astype(np.int64)
+    score = probability[:, 1] if probability.shape[1] == 2 else probability
+    if score.ndim == 1:
+        score = np.unique(score, return_inverse=True)[1]  # ranks need no sorting in the replicas
+
+    def figures(w: np.ndarray) -> list[float]:
+        return [float(accuracy(np.ones_like(right), right, w)), float(roc_auc(y, score, w))]
+
+    # The same random numbers for every run of a task: replica k of two runs saw the same events.
+    rng = np.random.default_rng(0)
+    replicas = [figures(weight * rng.poisson(1.0, len(weight))) for _ in range(REPLICAS)]
+    values = dict(zip(FIGURES, figures(weight), strict=True))
+    columns = dict(zip(FIGURES, np.round(replicas, 6).T.tolist(), strict=True))
+    return {**values, "replicas": columns}
 
 
 def _trees(train: EventDataset, test: EventDataset, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -140,56 +198,50 @@ def execute_all(runs: Sequence[Run], workers: int = 1) -> Iterator[dict[str, Any
             bar.update()
 
 
-def summarise(records: Sequence[dict[str, Any]], test: EventDataset, method: str) -> dict[str, float]:
-    r"""Mean figures of one method over its seeds, with errors.
+def mean_and_error(values: Sequence[float], replicas: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    r"""Mean over runs, its error, and the standard deviation of the runs.
 
     .. math:: \sigma^2 = s^2 / n + \sigma_\text{test}^2
 
-    with the standard deviation s over the n seeds and the bootstrap error of the test events.
+    with the standard deviation s over the n runs, and that of the runs' mean over resampled test events: all runs
+    share those, so averaging runs does not reduce it.
+
+    Args:
+        values: a figure, or a paired difference, of every run.
+        replicas: the same under every resampling, one list per run.
     """
+    n = len(values)
+    spread = float(np.std(values, ddof=1)) if n > 1 else 0.0
+    test = float(np.std(np.mean(replicas, axis=0)))
+    return float(np.mean(values)), math.hypot(spread / math.sqrt(n), test), spread
+
+
+def summarise(records: Sequence[Mapping[str, Any]], method: str) -> dict[str, float]:
+    """Mean figures of one method over its seeds, with errors as :func:`mean_and_error` has them."""
     mine = [r for r in records if r["method"] == method]
-    y = test.column("y").numpy()
-    weight = class_balance(y, test.column("weight").numpy())
-    # The test events' error is that of a typical run; averaging runs does not reduce it.
-    test_error = classification_report(y, mine[0]["probability"], weight)
     result: dict[str, float] = {"runs": len(mine)}
-    for figure in ("accuracy", "auc"):
-        values = np.array([r[figure] for r in mine])
-        spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-        result[figure] = float(values.mean())
-        result[f"{figure}_std"] = spread
-        result[f"{figure}_error"] = math.hypot(spread / math.sqrt(len(values)), test_error[f"{figure}_error"])
+    for figure in FIGURES:
+        value, error, spread = mean_and_error([r[figure] for r in mine], [r["replicas"][figure] for r in mine])
+        result |= {figure: value, f"{figure}_error": error, f"{figure}_std": spread}
     return result
 
 
-def gain(records: Sequence[dict[str, Any]], test: EventDataset, method: str = "finetuned") -> dict[str, float]:
-    """Difference of accuracy and AUC of a method to training from scratch, paired by seed and test event.
+def gain(
+    records: Sequence[Mapping[str, Any]], method: str = "finetuned", baseline: str = "scratch"
+) -> dict[str, float]:
+    """Mean difference of two methods, paired by seed and test event, with errors as :func:`mean_and_error` has them.
 
-    Runs of one seed share their training events and all share the test events, so most of the spread cancels: the
-    error is the standard deviation of the paired differences over the root of their number, in quadrature with the
-    bootstrap error of the difference over test events.
+    Runs of one seed share their training events and all share the test events, so most of the spread cancels.
     """
-    y = test.column("y").numpy()
-    weight = class_balance(y, test.column("weight").numpy())
-    scratch = {r["seed"]: r for r in records if r["method"] == "scratch"}
-    pairs = [(scratch[r["seed"]], r) for r in records if r["method"] == method and r["seed"] in scratch]
-    rng = np.random.default_rng(0)
+    first = {r["seed"]: r for r in records if r["method"] == baseline}
+    pairs = [(first[r["seed"]], r) for r in records if r["method"] == method and r["seed"] in first]
     result: dict[str, float] = {"pairs": len(pairs)}
-    for figure, function in (("accuracy", accuracy), ("auc", roc_auc)):
-        values = np.array([b[figure] - a[figure] for a, b in pairs])
-        first, second = (_score(r["probability"], figure) for r in pairs[0])
-        resampled = []
-        for _ in range(100):
-            w = weight * rng.poisson(1.0, len(weight))
-            resampled.append(function(y, second, w) - function(y, first, w))
-        spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-        result[figure] = float(values.mean())
-        result[f"{figure}_error"] = math.hypot(spread / math.sqrt(len(values)), float(np.std(resampled)))
+    for figure in FIGURES:
+        values = [b[figure] - a[figure] for a, b in pairs]
+        replicas = [np.subtract(b["replicas"][figure], a["replicas"][figure]) for a, b in pairs]
+        value, error, spread = mean_and_error(values, replicas)
+        result |= {figure: value, f"{figure}_error": error, f"{figure}_std": spread}
     return result
-
-
-def _score(probability: np.ndarray, figure: str) -> np.ndarray:
-    return probability[:, 1] if figure == "auc" and probability.shape[1] == 2 else probability
 
 
 def learning_curve(
@@ -226,30 +278,36 @@ def learning_curve(
     Returns:
         size -> method -> figures with errors (``finetuned`` also has ``gain``), and the records of all runs.
     """
-    methods = ["scratch", *(["finetuned"] if pretrained is not None else []), *(["trees"] if trees else [])]
-    runs = [
-        Run(
-            task=task,
-            method=method,
-            size=size,
-            seed=seed,
-            output=Path(output) / task.name / f"{method}-{size}-{seed}",
-            settings=replace(settings, seed=seed),
-            scratch=scratch,
-            pretrained=Path(pretrained) if pretrained is not None else None,
-            scratch_optimisation=scratch_optimisation or Optimisation(),
-            finetune_optimisation=finetune_optimisation or Optimisation(backbone_learning_rate=1e-5),
-            threads=1 if workers > 1 else None,
-        )
-        for size in sizes
-        for seed in seeds
-        for method in methods
-    ]
+    recipes = [Recipe("scratch", settings, scratch_optimisation or Optimisation(), scratch=scratch)]
+    if pretrained is not None:
+        optimisation = finetune_optimisation or Optimisation(backbone_learning_rate=1e-5)
+        recipes.append(Recipe("finetuned", settings, optimisation, pretrained=Path(pretrained)))
+    if trees:
+        recipes.append(Recipe("trees", trees=True))
+    runs = plan([task], recipes, sizes, seeds, Path(output), threads=1 if workers > 1 else None)
     records = list(execute_all(runs, workers))
     curve: dict[int, dict[str, dict[str, float]]] = {}
     for size in sizes:
         mine = sorted((r for r in records if r["size"] == size), key=lambda r: (r["method"], r["seed"]))
-        curve[size] = {method: summarise(mine, task.test, method) for method in methods}
-        if "finetuned" in methods:
-            curve[size]["gain"] = gain(mine, task.test)
+        curve[size] = {recipe.name: summarise(mine, recipe.name) for recipe in recipes}
+        if pretrained is not None:
+            curve[size]["gain"] = gain(mine)
     return curve, records
+
+
+def plan(
+    tasks: Sequence[Task],
+    recipes: Sequence[Recipe],
+    sizes: Sequence[int],
+    seeds: Sequence[int],
+    output: Path,
+    threads: int | None = None,
+) -> list[Run]:
+    """One run per task, recipe, size and seed, each with a folder of its own; one seed of all tasks comes first."""
+    return [
+        Run(task, recipe, size, seed, output / task.name / f"{recipe.name}-{size}-{seed}", threads)
+        for size in sizes
+        for seed in seeds
+        for task in tasks
+        for recipe in recipes
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -179,6 +180,31 @@ def plot_gains(
         axes.set(xlabel=label, ylim=(-0.7, len(gains) - 0.2))
         # Room for the numbers of points at the edge.
         axes.margins(x=0.2)
+
+
+def plot_ratios(
+    ratios: Mapping[str, Mapping[int, tuple[float, float]]],
+    path: str | Path,
+    label: str = "cost of fine-tuning / cost from scratch",
+) -> None:
+    """Ratios of costs against the number of training events, one line per task, against the line of equal cost.
+
+    Args:
+        ratios: task -> training events per class -> (ratio, error).
+        path: of the PNG.
+        label: of the vertical axis.
+    """
+    with png_figure(path) as figure:
+        axes = figure.subplots()
+        axes.axhline(1.0, color="grey", linestyle=":", linewidth=1.2)
+        for (name, points), colour in zip(ratios.items(), itertools.cycle(COLOURS), strict=False):
+            sizes = np.array(list(points), dtype=float)
+            values = np.array(list(points.values()), dtype=float)
+            axes.errorbar(
+                sizes, values[:, 0], yerr=values[:, 1], fmt="o-", capsize=4, color=colour, label=name, alpha=0.85
+            )
+        axes.set(xscale="log", yscale="log", xlabel="training events per class", ylabel=label)
+        axes.legend(fontsize=12)
 
 
 def plot_confusion(

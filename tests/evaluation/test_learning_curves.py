@@ -4,15 +4,25 @@ import multiprocessing
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import accuracy_score, roc_auc_score
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
-from pyg_hep.evaluation import Task, learning_curve
-from pyg_hep.evaluation.learning_curves import balanced_subset, class_balance, gain, summarise
+from pyg_hep.evaluation import Recipe, Task, learning_curve
+from pyg_hep.evaluation.learning_curves import (
+    REPLICAS,
+    _figures,
+    balanced_subset,
+    class_balance,
+    execute_all,
+    gain,
+    plan,
+    summarise,
+)
 from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
-from pyg_hep.training import EventModel, TrainingSettings
+from pyg_hep.training import EventModel, Optimisation, TrainingSettings
 
 SETTINGS = TrainingSettings(epochs=2, batch_size=64, progress=False, checkpoints=False, tensorboard=False)
 
@@ -94,30 +104,84 @@ def record(task, method, seed, shift):
     score = np.clip(0.5 + shift * (2 * y - 1) + rng.normal(0, 0.2, len(y)), 0, 1)
     probability = np.stack([1 - score, score], axis=1)
     weight = class_balance(y, np.ones(len(y)))
-    accuracy = float(weight[(score > 0.5) == y].sum() / weight.sum())
-    return {"method": method, "seed": seed, "size": 1, "accuracy": accuracy, "auc": 0.7, "probability": probability}
+    return {"method": method, "seed": seed, "size": 1, **_figures(y, probability, weight)}
+
+
+def test_figures_of_a_record_are_those_of_scikit_learn(task):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 500)
+    score = np.round(rng.normal(y, 1.0), 1)  # with ties
+    weight = rng.uniform(0.5, 2.0, 500)
+    probability = 1 / (1 + np.exp(-np.stack([-score, score], axis=1)))
+    found = _figures(y, probability, weight)
+    assert found["auc"] == pytest.approx(roc_auc_score(y, score, sample_weight=weight))
+    assert found["accuracy"] == pytest.approx(accuracy_score(y, score > 0, sample_weight=weight))
+    assert {len(values) for values in found["replicas"].values()} == {REPLICAS}
 
 
 def test_error_is_spread_over_seeds_and_test_events_in_quadrature(task):
     records = [record(task, "scratch", seed, 0.1) for seed in range(4)]
-    row = summarise(records, task.test, "scratch")
+    row = summarise(records, "scratch")
     values = [r["accuracy"] for r in records]
     assert row["accuracy"] == pytest.approx(np.mean(values))
     assert row["accuracy_std"] == pytest.approx(np.std(values, ddof=1))
+    test = np.std(np.mean([r["replicas"]["accuracy"] for r in records], axis=0))
+    assert row["accuracy_error"] == pytest.approx(np.hypot(np.std(values, ddof=1) / 2, test))
+    # Events scored independently by four runs: their mean has half of the binomial error. Within the 7 % of 100
+    # replicas, three times over.
     binomial = np.sqrt(row["accuracy"] * (1 - row["accuracy"]) / len(task.test))
-    # Bootstrap of 200 replicas: 5 % of the error; class weights make it a little larger than binomial.
-    expected = np.hypot(np.std(values, ddof=1) / 2, binomial)
-    assert row["accuracy_error"] == pytest.approx(expected, rel=0.25)
+    assert test == pytest.approx(binomial / 2, rel=0.25)
+
+
+def test_test_events_shared_by_identical_runs_are_not_averaged_away(task):
+    same = record(task, "scratch", 0, 0.1)
+    row = summarise([same, {**same, "seed": 1}, {**same, "seed": 2}], "scratch")
+    binomial = np.sqrt(row["accuracy"] * (1 - row["accuracy"]) / len(task.test))
+    assert row["accuracy_error"] == pytest.approx(binomial, rel=0.25)
 
 
 def test_gain_is_the_mean_paired_difference(task):
     records = [record(task, "scratch", seed, 0.05) for seed in range(3)]
     records += [record(task, "finetuned", seed, 0.15) for seed in range(3)]
-    difference = gain(records, task.test)
+    difference = gain(records)
     pairs = [records[3 + i]["accuracy"] - records[i]["accuracy"] for i in range(3)]
     assert difference["pairs"] == 3
     assert difference["accuracy"] == pytest.approx(np.mean(pairs))
     assert difference["accuracy"] > 2 * difference["accuracy_error"] > 0
+
+
+def test_gain_of_a_method_over_itself_has_no_error(task):
+    records = [record(task, "scratch", seed, 0.05) for seed in range(3)]
+    same = gain([*records, *({**r, "method": "same"} for r in records)], "same")
+    assert same["accuracy"] == same["accuracy_error"] == same["auc_error"] == 0.0
+
+
+def test_recipes_side_by_side_leave_complete_records(task, model, tmp_path):
+    model.save_pretrained(tmp_path / "model")
+    settings = dataclasses.replace(SETTINGS, epochs=1)
+    recipes = [
+        Recipe("scratch", settings, scratch=model, augment={}),
+        Recipe("frozen", settings, Optimisation(frozen=("backbone",)), tmp_path / "model", probe=True),
+        Recipe("decoder", settings, Optimisation(), tmp_path / "model", reset=("decoder",)),
+    ]
+    records = list(execute_all(plan([task], recipes, [60], [1], tmp_path / "runs")))
+    assert [r["method"] for r in records] == ["scratch", "frozen", "decoder"]
+    for found in records:
+        assert len(found["val_accuracy"]) == len(found["elapsed"]) == found["epochs"] == 1
+        assert found["elapsed"][0] > 0
+        assert found["test_events"] == len(task.test)
+    before = model.backbone.state_dict()
+    frozen, decoder = (
+        EventModel.from_pretrained(tmp_path / "runs" / "met" / f"{name}-60-1" / "model").backbone.state_dict()
+        for name in ("frozen", "decoder")
+    )
+    assert all(torch.equal(frozen[k], before[k]) for k in before)
+    assert not torch.equal(decoder["decoder.layers.0.weight"], before["decoder.layers.0.weight"])
+
+
+def test_a_recipe_without_a_model_is_one_sentence(task, tmp_path):
+    with pytest.raises(ConfigError, match="'bad' names neither a pretrained model nor"):
+        list(execute_all(plan([task], [Recipe("bad", SETTINGS)], [60], [1], tmp_path)))
 
 
 def test_fine_tuning_without_a_model_is_left_out(task, model, tmp_path):
