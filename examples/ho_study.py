@@ -1,0 +1,337 @@
+"""The study of Ho et al. (arXiv:2412.10665): pretraining, five tasks, and every table and figure of the paper.
+
+    python examples/simulate.py --preset ho --events 20000 --lhe_dir DIR --output runs/ho/samples
+    python examples/ho_study.py --size small
+
+Stages: ``pretrain`` the networks on twelve processes, ``finetune`` (all trainings of the tasks), and the reports
+``table1`` (accuracy and gain), ``table3`` (CKA), ``figure1`` (cost); ``all`` does everything. Whatever is finished is
+kept and not done again: networks in --output, trainings as lines of --records, from which the reports are made.
+``--size small`` ends within about 90 minutes on two cores, ``published`` is the paper's size for a cluster of GPUs.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ho_report
+import lightning
+import numpy as np
+import torch
+
+from pyg_hep import command
+from pyg_hep.datasets import EventDataset
+from pyg_hep.errors import ConfigError
+from pyg_hep.evaluation import RunRecords, Task
+from pyg_hep.evaluation.learning_curves import Recipe, Run, execute_all, plan
+from pyg_hep.nn import GraphNetwork
+from pyg_hep.objectives import Classification, MultiLabel
+from pyg_hep.readers import load_card
+from pyg_hep.simulation.samples import CONTROLS, HO_PRETRAINING, HO_TASKS
+from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain
+from pyg_hep.workers import run_in_processes
+
+STAGES = ("pretrain", "finetune", "table1", "table3", "figure1", "all")
+GROUPS = ("table1", "better", "scaling", "frozen", "ablation", "control")
+SPLITS = {"pretraining": {"train": 0.95, "val": 0.05}, "finetuning": {"train": 0.8, "val": 0.2}, "test": {"test": 1.0}}
+CARDS = {"multiclass": "simulated_events", "multilabel": "ho_multilabel"}
+ABLATION_TASKS = ("fcnc_tHq", "WH_ZH")
+
+# Published: sections III B to III D. Better: what raised the gain at 1,000 events per class, see examples/README.md.
+PRETRAINING = {
+    "published": Optimisation(),
+    "better": Optimisation(learning_rate=1e-3, schedule="cosine", warmup_epochs=0.5),
+}
+FINETUNING = {"published": Optimisation(backbone_learning_rate=1e-5), "better": Optimisation(
+    learning_rate=3e-4, backbone_learning_rate=3e-4, layer_decay=0.7, schedule="cosine")}  # fmt: skip
+SCRATCH = {"published": Optimisation(), "better": Optimisation(learning_rate=1e-3, schedule="cosine", warmup_epochs=1)}
+AUGMENT = {"rotate": True, "reflect": True}
+
+
+@dataclass(frozen=True)
+class Study:
+    """How much is trained.
+
+    Args:
+        pretraining_sizes: events per process of the pretrainings, the largest last.
+        pretraining_epochs: passes over them, one number for each size.
+        pretraining_batch: events in a step.
+        sizes: training events per class of the tasks.
+        seeds: trainings of each kind, one number for each of ``sizes``.
+        other_seeds: of the groups scaling, frozen and ablation, at the smallest of ``sizes``.
+        epochs: of the published recipe in the tasks, at most.
+        patience: epochs without a lower validation loss before it stops.
+        better_epochs: of the better recipe and of its training from scratch, whose rates fall to 0 in this time.
+        batch_size: events in a step, in the tasks.
+        cka_models: ensembles of table III, at the largest of ``sizes`` that has two trainings.
+    """
+
+    pretraining_sizes: list[int]
+    pretraining_epochs: list[int]
+    pretraining_batch: int
+    sizes: list[int]
+    seeds: list[int]
+    other_seeds: int
+    epochs: int
+    patience: int
+    better_epochs: int
+    batch_size: int
+    cka_models: int = 3
+
+
+STUDIES = {
+    "small": Study([5_000, 15_000, 45_000], [14, 9, 6], 256, [1_000, 10_000], [5, 2], 3, 100, 12, 25, 64),
+    "published": Study(
+        [100_000, 1_000_000, 9_500_000], [50, 50, 50], 1024,
+        [10**3, 10**4, 10**5, 10**6, 10**7], [5] * 5, 5, 500, 20, 100, 1024,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """One pretraining: what is learned, with which recipe, on how many events per process."""
+
+    objective: str
+    recipe: str
+    size: int
+    epochs: int
+    batch_size: int
+    output: Path
+    samples: Path
+    cache: Path
+    threads: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.objective}-{self.recipe}-{self.size}"
+
+    @property
+    def model(self) -> Path:
+        """Folder of the trained model."""
+        return self.output / "pretrained" / self.name / "model"
+
+
+def events(card: str, part: str, files: dict[str, Path], cache: Path) -> list[EventDataset]:
+    """The splits of one part of the samples.
+
+    Raises:
+        ConfigError: when a file is not there.
+    """
+    missing = [path for path in files.values() if not path.is_file()]
+    if missing:
+        raise ConfigError(f"{missing[0]} is not there: python examples/simulate.py --preset ho makes it")
+    made = replace(load_card(card), splits=SPLITS[part])
+    return [EventDataset(cache, made, files, split=split) for split in SPLITS[part]]
+
+
+def run_pretraining(job: Pretraining) -> dict[str, Any]:
+    """Pretrain one network; a killed run goes on from its last epoch."""
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    files = {process: job.samples / "pretraining" / f"{process}.root" for process in HO_PRETRAINING}
+    train, val = events(CARDS[job.objective], "pretraining", files, job.cache)
+    wanted = job.size * len(files)
+    if len(train) < wanted:
+        raise ConfigError(f"{job.size} pretraining events per process asked for, {len(train)} of {wanted} are there")
+    # The files have the same number of events each, so a random choice has as many of each process but for chance.
+    order = torch.from_numpy(np.random.default_rng(1).permutation(len(train)))
+    lightning.seed_everything(1, workers=True, verbose=False)
+    model = EventModel(
+        GraphNetwork.ho(),
+        Classification(len(files)) if job.objective == "multiclass" else MultiLabel.ho(),
+        optimisation=PRETRAINING[job.recipe],
+        metadata={"card": CARDS[job.objective], "processes": list(files), "events": wanted, "recipe": job.recipe},
+    )
+    settings = TrainingSettings(
+        epochs=job.epochs, batch_size=job.batch_size, seed=1, progress=False, resume=True
+    )  # fmt: skip
+    val = val.index_select(torch.arange(0, len(val), max(1, len(val) // 12_000)))
+    result = pretrain(model, train.index_select(order[:wanted]), val, output=job.model.parent, settings=settings)
+    last = result.history[-1]
+    return {
+        "model": job.name,
+        "events": wanted,
+        "epochs": len(result.history),
+        "seconds": last["seconds"],
+        **{k: v for k, v in result.history[result.best_epoch].items() if k.startswith("val_")},
+    }
+
+
+def recipes(study: Study, models: dict[str, Path]) -> dict[str, dict[str, Recipe]]:
+    """Group -> name -> how to train."""
+    settings = TrainingSettings(
+        epochs=study.epochs, batch_size=study.batch_size, patience=study.patience,
+        progress=False, checkpoints=False, tensorboard=False,
+    )  # fmt: skip
+    short = replace(settings, epochs=study.better_epochs, patience=None)
+    fresh = EventModel(GraphNetwork.ho(), Classification(2))
+    largest = study.pretraining_sizes[-1]
+
+    def tuned(name: str, kind: str, model: str, **changes: Any) -> Recipe:
+        better = {"settings": short, "probe": True, "augment": AUGMENT} if kind == "better" else {}
+        return Recipe(name, **{
+            "settings": settings, "optimisation": FINETUNING[kind], "pretrained": models[model], **better, **changes,
+        })  # fmt: skip
+
+    def frozen(name: str, *parts: str, **changes: Any) -> Recipe:
+        optimisation = Optimisation(frozen=parts)
+        return tuned(name, "published", f"multiclass-published-{largest}", optimisation=optimisation, **changes)
+
+    best = f"multiclass-better-{largest}"
+    everything_else = ("node_encoder", "edge_encoder", "global_encoder", "blocks")
+    listed = {
+        "table1": [
+            Recipe("scratch", settings, SCRATCH["published"], scratch=fresh),
+            tuned("multiclass", "published", f"multiclass-published-{largest}"),
+            tuned("multilabel", "published", f"multilabel-published-{largest}"),
+            Recipe("trees", trees=True),
+        ],
+        "better": [
+            Recipe("scratch_better", short, SCRATCH["better"], scratch=fresh, augment=AUGMENT),
+            tuned("better", "better", best),
+        ],
+        "scaling": [
+            tuned(f"{name}@{size}", kind, f"multiclass-{kind}-{size}")
+            for size in study.pretraining_sizes[:-1]
+            for name, kind in (("multiclass", "published"), ("better", "better"))
+        ],
+        "frozen": [
+            frozen("frozen_backbone", "backbone"),
+            frozen("new_decoder", *everything_else, reset=("decoder",)),
+        ],
+        "ablation": [
+            tuned("better-random_head", "better", best, probe=False),
+            tuned("better-no_augmentation", "better", best, augment=None),
+            tuned("better-no_layer_decay", "better", best, optimisation=replace(FINETUNING["better"], layer_decay=1.0)),
+            tuned("better-published_rates", "better", best, optimisation=FINETUNING["published"]),
+            tuned("better-published_pretraining", "better", f"multiclass-published-{largest}"),
+            tuned("better-multilabel", "better", f"multilabel-published-{largest}"),
+        ],
+        "control": [Recipe("scratch_better", short, SCRATCH["better"], scratch=fresh, augment=AUGMENT),
+                    Recipe("trees", trees=True)],
+    }  # fmt: skip
+    return {group: {recipe.name: recipe for recipe in found} for group, found in listed.items()}
+
+
+def tasks(samples: Path, cache: Path) -> dict[str, Task]:
+    """The five tasks, the same test events for every training."""
+    made = {}
+    for name, (signal, background) in HO_TASKS.items():
+        files = [{p: samples / part / f"{p}.root" for p in (background, signal)} for part in ("finetuning", "test")]
+        train, val = events("simulated_events", "finetuning", files[0], cache)
+        (test,) = events("simulated_events", "test", files[1], cache)
+        made[name] = Task(name, train, val, test)
+    return made
+
+
+def controls(samples: Path, cache: Path) -> dict[str, Task]:
+    """The same process from both generator chains: a classifier should find nothing."""
+    made = {}
+    card = replace(load_card("simulated_events"), splits={"train": 0.4, "val": 0.1, "test": 0.5})
+    for process in CONTROLS:
+        files = {chain: samples / "control" / f"{process}_{chain}.root" for chain in ("lhe", "native")}
+        splits = [EventDataset(cache, card, files, split=split) for split in card.splits]
+        made[f"control_{process}"] = Task(f"control_{process}", *splits)
+    return made
+
+
+def runs_of(group: str, study: Study, models: dict[str, Path], options: Any) -> list[Run]:
+    """Every training of a group, those of one seed together."""
+    found = list(recipes(study, models)[group].values())
+    samples, cache = Path(options.samples), Path(options.cache)
+    chosen = list((controls if group == "control" else tasks)(samples, cache).values())
+    sizes, counts = study.sizes, study.seeds
+    if group == "ablation":
+        chosen = [task for task in chosen if task.name in ABLATION_TASKS]
+    if group == "control":
+        sizes, counts = [min(study.sizes[-1], 5_000)], [study.seeds[-1]]
+    elif group not in ("table1", "better"):
+        sizes, counts = study.sizes[:1], [study.other_seeds]
+    threads = 1 if options.workers > 1 else None
+    output = Path(options.output) / "runs"
+    return [
+        run
+        for size, count in zip(sizes, counts, strict=True)
+        for run in plan(chosen, found, [size], range(1, count + 1), output, threads)
+    ]
+
+
+def train_tasks(
+    groups: Sequence[str], study: Study, models: dict[str, Path], records: RunRecords, options: Any
+) -> None:
+    """Every training that has no record yet, one record each as it ends."""
+    waiting = [run for group in groups for run in runs_of(group, study, models, options) if run.key not in records]
+    lacking = sorted(
+        {str(r.recipe.pretrained) for r in waiting if r.recipe.pretrained and not r.recipe.pretrained.is_dir()}
+    )
+    if lacking:
+        raise ConfigError(f"no pretrained network in {lacking[0]}: --stage pretrain makes it")
+    print(f"{len(waiting)} trainings to do, {len(records)} recorded in {records.path}")
+    note = {"git": command.git_hash(), "date": time.strftime("%Y-%m-%d"), "threads": 1 if options.workers > 1 else None}
+    for record in execute_all(waiting, options.workers):
+        records.append({**record, **note})
+        print(f"{record['task']} {record['method']} {record['size']} seed {record['seed']}: "
+              f"accuracy {record['accuracy']:.4f}, AUC {record['auc']:.4f}", flush=True)  # fmt: skip
+
+
+def main() -> None:
+    """Whatever the stage asks for and is not done yet."""
+    parser = command.Options(__doc__)
+    parser.add_argument("--stage", choices=STAGES, default="all", help="what to do")
+    parser.add_argument("--size", choices=tuple(STUDIES), default="small", help="how much of it")
+    parser.add_argument("--groups", type=list[str], default=list(GROUPS), help="trainings of the stage finetune")
+    parser.add_argument("--models", type=list[str] | None, default=None, help="networks of the stage pretrain; all")
+    parser.add_argument("--study", type=dict[str, Any], default={}, help="changes of the size: {seeds: [5, 3]}")
+    parser.add_argument("--samples", default="runs/ho/samples", help="folder of the files of simulate.py --preset ho")
+    parser.add_argument("--cache", default="runs/cache", help="folder for converted events")
+    parser.add_argument("--output", default="runs/ho", help="folder for networks, tables and plots")
+    results = Path(__file__).parent / "results"
+    parser.add_argument("--records", default=str(results / "ho" / "runs.jsonl"), help="finished trainings")
+    parser.add_argument("--summary", default=str(results / "ho.json"), help="the figures that others read")
+    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time, one thread each")
+    options = parser.parse_args()
+    command.check_names(options.groups, GROUPS)
+    command.check_names(options.study, vars(STUDIES["small"]))
+    study = replace(STUDIES[options.size], **options.study)
+    output = command.start_run(options.output, parser, options)
+    threads = 1 if options.workers > 1 else None
+    jobs = [
+        Pretraining(objective, recipe, size, epochs, study.pretraining_batch, output, Path(options.samples),
+                    Path(options.cache), threads)
+        for size, epochs in zip(reversed(study.pretraining_sizes), reversed(study.pretraining_epochs), strict=True)
+        for objective, recipe in (("multiclass", "better"), ("multiclass", "published"), ("multilabel", "published"))
+        if objective == "multiclass" or size == study.pretraining_sizes[-1]
+    ]  # fmt: skip
+    models = {job.name: job.model for job in jobs}
+    pretrained = RunRecords(Path(options.records).with_name("pretraining.jsonl"), ["model"])
+    if options.stage in ("pretrain", "all"):
+        command.check_names(options.models or [], models)
+        todo = [job for job in jobs if (job.name in (options.models or models)) and not job.model.is_dir()]
+        print(f"{len(todo)} networks to pretrain: {', '.join(job.name for job in todo)}")
+        done = run_in_processes(run_pretraining, todo, options.workers, import_main=True)
+        for _, record in done if options.workers > 1 else enumerate(map(run_pretraining, todo)):
+            pretrained.append({**record, "git": command.git_hash(), "date": time.strftime("%Y-%m-%d")})
+            print(json.dumps(record), flush=True)
+    records = RunRecords(options.records)
+    if options.stage in ("finetune", "all"):
+        train_tasks(options.groups, study, models, records, options)
+    if options.stage in ("table1", "table3", "figure1", "all"):
+        wanted = ("table1", "table3", "figure1") if options.stage == "all" else (options.stage,)
+        tested = (
+            {name: task.test for name, task in tasks(Path(options.samples), Path(options.cache)).items()}
+            if "table3" in wanted
+            else {}
+        )
+        report = ho_report.make(wanted, study, records, pretrained, tested, output)
+        command.write_results(output, report)
+        if options.stage == "all":
+            Path(options.summary).parent.mkdir(parents=True, exist_ok=True)
+            Path(options.summary).write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,130 @@
+"""The whole study of Ho et al. at a size that takes a minute or two, and what its tables hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pyg_hep.simulation.samples import CONTROLS, HO_PRETRAINING, HO_TASKS
+from pyg_hep.testing.files import random_nanoaod, write_nanoaod
+
+SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "ho_study.py"
+STUDY = {
+    "pretraining_sizes": [20, 40], "pretraining_epochs": [1, 1], "pretraining_batch": 128, "sizes": [40, 80],
+    "seeds": [2, 2], "other_seeds": 1, "epochs": 1, "patience": 2, "better_epochs": 1, "batch_size": 64,
+}  # fmt: skip
+
+
+def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    options = ["--records", "records/runs.jsonl", "--summary", "ho.json", "--study", json.dumps(STUDY)]
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *options, *arguments],
+        capture_output=True, text=True, cwd=folder, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    """Samples of random events whose missing momentum tells the process, and a finished study of them."""
+    folder = tmp_path_factory.mktemp("study")
+    downstream = {process for pair in HO_TASKS.values() for process in pair}
+    files = [("pretraining", p, 60) for p in HO_PRETRAINING]
+    files += [(part, p, 130) for part in ("finetuning", "test") for p in downstream]
+    files += [("control", f"{p}_{chain}", 260) for p in CONTROLS for chain in ("lhe", "native")]
+    for seed, (part, name, events) in enumerate(files):
+        branches = random_nanoaod(events, seed=seed, truth=True)
+        branches["MET_pt"] = branches["MET_pt"] * (1 + sum(map(ord, name)) % 7)
+        path = folder / "runs" / "ho" / "samples" / part / f"{name}.root"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_nanoaod(path, branches)
+    done = call(folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (folder / "stdout").write_text(done.stdout)
+    return folder
+
+
+def test_every_table_is_complete(study: Path):
+    report = json.loads((study / "ho.json").read_text())
+    for size in ("40", "80"):
+        for task in HO_TASKS:
+            row = report["table1"][task][size]
+            assert {"scratch", "multiclass", "multilabel", "trees", "scratch_better", "better"} <= set(row)
+            for method in ("multiclass", "multilabel", "better"):
+                for figure in ("accuracy", "auc"):
+                    assert 0 < row[method]["gain"][f"{figure}_error"] < 0.3
+                assert row[method]["runs"] == 2
+    first = report["table1"]["WH_ZH"]["40"]
+    assert {"multiclass@20", "better@20", "frozen_backbone", "new_decoder", "better-random_head"} <= set(first)
+    assert "better-random_head" not in report["table1"]["ttH_cp"]["40"]  # the ablation has two tasks
+    for task in HO_TASKS:
+        row = report["table3"][task]
+        assert set(row) == {"scratch", "multiclass", "multilabel"}
+        for method, found in row.items():
+            assert found["networks"] == 2
+            for stage in ("before_decoder", "after_decoder"):
+                assert 0 < found[stage][0] <= 1 + 1e-9
+            assert ("before_decoder_different_networks" in found) == (method == "scratch")
+    for method in ("multiclass", "better"):
+        cost = report["figure1"][method]
+        assert set(cost["ratios"]) == set(HO_TASKS)
+        assert cost["pretraining_hours"] > 0
+        assert cost["size"] == 80
+    assert set(report["control"]) == set(CONTROLS)
+    for rows in report["control"].values():
+        assert set(rows) == {"scratch_better", "trees"}
+        assert rows["trees"]["auc_error"] > 0
+    assert {record["model"] for record in report["pretraining"]} == {
+        *(f"multiclass-{recipe}-{size}" for recipe in ("published", "better") for size in (20, 40)),
+        "multilabel-published-40",
+    }
+
+
+def test_summary_has_the_fixed_keys_with_value_error_and_published_figure(study: Path):
+    summary = json.loads((study / "ho.json").read_text())["summary"]
+    keys = {f"gain_40/{task}{ending}" for task in HO_TASKS for ending in ("", "_better", "_multilabel")}
+    keys |= {"gain_40_mean", "gain_40_mean_better", "gain_80_mean", "gain_40_mean_multilabel"}
+    assert keys <= set(summary)
+    for row in summary.values():
+        assert {"value", "error", "published"} <= set(row)
+        assert row["error"] > 0
+
+
+def test_output_prints_the_published_figures_beside_and_leaves_plots_and_the_record_of_the_run(study: Path):
+    text = (study / "stdout").read_text()
+    for words in ("Table I, accuracy", "Table I, auc", "Table III", "Figure 1", "(0.90 +- 0.07)", "control: ttH"):
+        assert words in text
+    names = {path.name for path in (study / "runs" / "ho").iterdir()}
+    plots = {"gain_multiclass_40.png", "gain_better_80.png", "figure1_multiclass.png", "figure1_better.png"}
+    assert plots | {"results.json", "config.yaml", "environment.json"} <= names
+
+
+def test_a_finished_study_does_nothing_again(study: Path):
+    lines = (study / "records" / "runs.jsonl").read_text().splitlines()
+    (study / "records" / "runs.jsonl").write_text("\n".join(lines[:-1]) + '\n{"task": "cut sh')
+    done = call(study)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "0 networks to pretrain" in done.stdout
+    assert f"1 trainings to do, {len(lines) - 1} recorded" in done.stdout
+    assert len((study / "records" / "runs.jsonl").read_text().splitlines()) == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--stage", "finetune", "--groups", "[tabel1]"], "'tabel1' is not possible: did you mean 'table1'"),
+        (["--stage", "pretrain", "--models", "[multiclass-better-41]"], "did you mean 'multiclass-better-40'"),
+        (["--study", '{"seed": [1]}'], "'seed' is not possible: did you mean 'seeds'"),
+        (["--stage", "finetune", "--output", "elsewhere"], "no pretrained network in"),
+        (["--samples", "nowhere"], "python examples/simulate.py --preset ho makes it"),
+    ],
+)
+def test_bad_options_end_with_one_sentence(study: Path, tmp_path: Path, arguments: list[str], message: str):
+    done = call(study, "--records", str(tmp_path / "runs.jsonl"), *arguments)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
