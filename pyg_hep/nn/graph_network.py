@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.kinematics import delta_phi, hypot
 from pyg_hep.nn.backbone import Backbone
 from pyg_hep.nn.conv.graph_network import GraphNetworkBlock
 from pyg_hep.nn.incidence import CompleteGraphs
 from pyg_hep.nn.mlp import MLP
 from pyg_hep.nn.representation import Representation
 from pyg_hep.transforms.complete_graph import edge_features, node_counts
-
-ANGULAR_CHANNELS = 3
-"""Width of the edge features that are made from ``p4``: delta eta, delta phi, delta R."""
+from pyg_hep.transforms.pair_features import ANGULAR, check_pair_columns, pair_features
 
 
 class GraphNetwork(Backbone):
@@ -48,9 +45,12 @@ class GraphNetwork(Backbone):
         shared_steps: whether all rounds use the same parameters.
         preset: name of the :class:`~pyg_hep.transforms.NodeFeatures` view that ``x`` is made by.
         initialisation: of the MLPs, ``"he"`` or ``"torch"``, see :class:`~pyg_hep.nn.MLP`; the paper names none.
+        pair_columns: edge features by name, see :data:`~pyg_hep.transforms.pair_features.PAIR_COLUMNS`; they are
+            always made from ``p4``, and ``edge_channels`` is their number. None takes the features that come with
+            the edges, or the angular ones.
 
     Raises:
-        ConfigError: for a number below 1, or an unknown initialisation.
+        ConfigError: for a number below 1, an unknown initialisation or an unknown column.
 
     Source: Ho et al., arXiv:2412.10665, section III B; Battaglia et al., arXiv:1806.01261.
     """
@@ -58,15 +58,19 @@ class GraphNetwork(Backbone):
     def __init__(
         self,
         in_channels: int,
-        edge_channels: int = ANGULAR_CHANNELS,
+        edge_channels: int = len(ANGULAR),
         hidden_channels: int = 64,
         num_layers_mlp: int = 4,
         num_steps: int = 4,
         shared_steps: bool = True,
         preset: str | None = None,
         initialisation: str = "he",
+        pair_columns: Sequence[str] | None = None,
     ):
         super().__init__()
+        self.pair_columns = None if pair_columns is None else check_pair_columns(pair_columns)
+        if self.pair_columns is not None:
+            edge_channels = len(self.pair_columns)
         if num_steps < 1:
             raise ConfigError(f"GraphNetwork: num_steps must be at least 1, found {num_steps}")
         self.in_channels, self.edge_channels = in_channels, edge_channels
@@ -99,7 +103,8 @@ class GraphNetwork(Backbone):
     def config(self) -> dict[str, Any]:
         """Constructor arguments, as plain JSON: ``GraphNetwork(**model.config())`` has the same architecture."""
         names = ("in_channels", "edge_channels", "hidden_channels", "num_layers_mlp", "num_steps")
-        return {name: getattr(self, name) for name in (*names, "shared_steps", "preset", "initialisation")}
+        config = {name: getattr(self, name) for name in (*names, "shared_steps", "preset", "initialisation")}
+        return config | {"pair_columns": None if self.pair_columns is None else list(self.pair_columns)}
 
     def reset_parameters(self) -> None:
         """Draw all weights anew."""
@@ -163,10 +168,7 @@ class GraphNetwork(Backbone):
         hidden = ~mask.unsqueeze(-1)
         x = self.node_encoder(features.masked_fill(hidden, 0.0))
         p4 = p4.masked_fill(hidden, 0.0)
-        eta, phi = p4[..., 1], p4[..., 2]
-        d_eta = eta.unsqueeze(1) - eta.unsqueeze(2)
-        d_phi = delta_phi(phi.unsqueeze(1), phi.unsqueeze(2))
-        edge = self.edge_encoder(torch.stack([d_eta, d_phi, hypot(d_eta, d_phi)], dim=-1))
+        edge = self.edge_encoder(pair_features(p4.unsqueeze(2), p4.unsqueeze(1), self.pair_columns or ANGULAR))
         u = self.global_encoder(mask.sum(1, keepdim=True).to(features.dtype))
         for block in self._steps():
             x, edge, u = block.forward_dense(x, edge, u, mask)
@@ -188,6 +190,9 @@ class GraphNetwork(Backbone):
 
     def _edge_attr(self, edge_attr: Tensor | None, p4: Tensor, edge_index: Tensor) -> Tensor:
         """Edge features, given or made from the four-vectors, checked."""
+        if self.pair_columns is not None:
+            source, target = edge_index
+            return pair_features(p4[target], p4[source], self.pair_columns)
         if edge_attr is None:
             edge_attr = edge_features(p4, edge_index)
         if edge_attr.dim() != 2 or edge_attr.size(1) != self.edge_channels:

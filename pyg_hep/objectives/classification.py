@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -133,7 +133,7 @@ class Classification(Objective):
         matrix, offset = torch.from_numpy(fit.coef_), torch.from_numpy(fit.intercept_)
         if self.num_classes == 2:  # one row for class 1, shared out evenly between the two logits
             matrix, offset = torch.cat([-matrix, matrix]) / 2, torch.cat([-offset, offset]) / 2
-        head = self.head["logits"]
+        head = cast(nn.Linear, self.head["logits"])
         head.weight.copy_(matrix / scale)
         head.bias.copy_(offset - (matrix / scale) @ mean)
 

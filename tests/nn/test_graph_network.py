@@ -25,6 +25,13 @@ class TestGraphNetworkWithSeparateSteps(BackboneTests):
         return GraphNetwork.ho(shared_steps=False, hidden_channels=16, num_layers_mlp=2, num_steps=3)
 
 
+class TestGraphNetworkWithPairColumns(BackboneTests):
+    @classmethod
+    def build(cls):
+        columns = ["d_eta", "d_phi", "d_r", "ln_kt", "ln_mass"]
+        return GraphNetwork.ho(hidden_channels=16, num_layers_mlp=2, num_steps=2, pair_columns=columns)
+
+
 class TestGraphNetworkWithOneLayer(BackboneTests):
     @classmethod
     def build(cls):
@@ -38,6 +45,7 @@ def parameters(*modules):
 def plain_twin(model):
     config = {k: v for k, v in model.config().items() if k != "preset"}
     config.pop("initialisation")  # the weights are copied
+    config.pop("pair_columns")
     plain = PlainGraphNetwork(**config).to(next(model.parameters()).dtype)
     plain.load_state_dict(model.state_dict())
 
