@@ -212,7 +212,7 @@ def figure1(
         largest = max(size for rows in ratios.values() for size in rows)
         rows = [found[largest] for found in ratios.values() if largest in found]
         base, ratio = (float(np.mean([row[k] for row in rows])) for k in ("baseline_seconds", "seconds"))
-        name = f"multiclass-{'better' if method == 'better' else 'published'}-"
+        name = f"multiclass-{'better' if method == 'better' else 'published'}-"  # the largest costs most
         cost = max((r["seconds"] for r in pretrained.records if r["model"].startswith(name)), default=math.nan)
         result[method] |= {
             "pretraining_hours": cost / 3600, "baseline_hours": base / 3600, "finetuning_over_baseline": ratio,

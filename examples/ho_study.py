@@ -25,7 +25,7 @@ from pyg_hep import command
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.evaluation import RunRecords, Task
-from pyg_hep.evaluation.learning_curves import Recipe, Run, execute_all, plan
+from pyg_hep.evaluation.learning_curves import RECORD_KEY, Recipe, Run, execute_all, plan
 from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification, MultiLabel
 from pyg_hep.readers import load_card
@@ -44,8 +44,10 @@ PRETRAINING = {
     "published": Optimisation(),
     "better": Optimisation(learning_rate=1e-3, schedule="cosine", warmup_epochs=0.5),
 }
-FINETUNING = {"published": Optimisation(backbone_learning_rate=1e-5), "better": Optimisation(
-    learning_rate=3e-4, backbone_learning_rate=3e-4, layer_decay=0.7, schedule="cosine")}  # fmt: skip
+FINETUNING = {
+    "published": Optimisation(backbone_learning_rate=1e-5),
+    "better": Optimisation(learning_rate=1e-4, schedule="cosine"),
+}
 SCRATCH = {"published": Optimisation(), "better": Optimisation(learning_rate=1e-3, schedule="cosine", warmup_epochs=1)}
 AUGMENT = {"rotate": True, "reflect": True}
 
@@ -106,8 +108,8 @@ class Pretraining:
 
     @property
     def name(self) -> str:
-        """Of its folder."""
-        return f"{self.objective}-{self.recipe}-{self.size}"
+        """Of its folder: what is learned, how, from how many events per process, in how many passes."""
+        return f"{self.objective}-{self.recipe}-{self.size}x{self.epochs}"
 
     @property
     def model(self) -> Path:
@@ -161,8 +163,8 @@ def run_pretraining(job: Pretraining) -> dict[str, Any]:
     }
 
 
-def recipes(study: Study, models: dict[str, Path]) -> dict[str, dict[str, Recipe]]:
-    """Group -> name -> how to train."""
+def recipes(study: Study, models: dict[tuple[str, str, int], Path]) -> dict[str, dict[str, Recipe]]:
+    """Group -> name -> how to train; ``models`` by what they learned, how, and from how many events per process."""
     settings = TrainingSettings(
         epochs=study.epochs, batch_size=study.batch_size, patience=study.patience,
         progress=False, checkpoints=False, tensorboard=False,
@@ -171,7 +173,7 @@ def recipes(study: Study, models: dict[str, Path]) -> dict[str, dict[str, Recipe
     fresh = EventModel(GraphNetwork.ho(), Classification(2))
     largest = study.pretraining_sizes[-1]
 
-    def tuned(name: str, kind: str, model: str, **changes: Any) -> Recipe:
+    def tuned(name: str, kind: str, model: tuple[str, str, int], **changes: Any) -> Recipe:
         better = {"settings": short, "probe": True, "augment": AUGMENT} if kind == "better" else {}
         return Recipe(name, **{
             "settings": settings, "optimisation": FINETUNING[kind], "pretrained": models[model], **better, **changes,
@@ -179,15 +181,15 @@ def recipes(study: Study, models: dict[str, Path]) -> dict[str, dict[str, Recipe
 
     def frozen(name: str, *parts: str, **changes: Any) -> Recipe:
         optimisation = Optimisation(frozen=parts)
-        return tuned(name, "published", f"multiclass-published-{largest}", optimisation=optimisation, **changes)
+        return tuned(name, "published", ("multiclass", "published", largest), optimisation=optimisation, **changes)
 
-    best = f"multiclass-better-{largest}"
+    best = ("multiclass", "better", largest)
     everything_else = ("node_encoder", "edge_encoder", "global_encoder", "blocks")
     listed = {
         "table1": [
             Recipe("scratch", settings, SCRATCH["published"], scratch=fresh),
-            tuned("multiclass", "published", f"multiclass-published-{largest}"),
-            tuned("multilabel", "published", f"multilabel-published-{largest}"),
+            tuned("multiclass", "published", ("multiclass", "published", largest)),
+            tuned("multilabel", "published", ("multilabel", "published", largest)),
             Recipe("trees", trees=True),
         ],
         "better": [
@@ -195,7 +197,7 @@ def recipes(study: Study, models: dict[str, Path]) -> dict[str, dict[str, Recipe
             tuned("better", "better", best),
         ],
         "scaling": [
-            tuned(f"{name}@{size}", kind, f"multiclass-{kind}-{size}")
+            tuned(f"{name}@{size}", kind, ("multiclass", kind, size))
             for size in study.pretraining_sizes[:-1]
             for name, kind in (("multiclass", "published"), ("better", "better"))
         ],
@@ -206,10 +208,10 @@ def recipes(study: Study, models: dict[str, Path]) -> dict[str, dict[str, Recipe
         "ablation": [
             tuned("better-random_head", "better", best, probe=False),
             tuned("better-no_augmentation", "better", best, augment=None),
-            tuned("better-no_layer_decay", "better", best, optimisation=replace(FINETUNING["better"], layer_decay=1.0)),
+            tuned("better-layer_decay", "better", best, optimisation=replace(FINETUNING["better"], layer_decay=0.7)),
             tuned("better-published_rates", "better", best, optimisation=FINETUNING["published"]),
-            tuned("better-published_pretraining", "better", f"multiclass-published-{largest}"),
-            tuned("better-multilabel", "better", f"multilabel-published-{largest}"),
+            tuned("better-published_pretraining", "better", ("multiclass", "published", largest)),
+            tuned("better-multilabel", "better", ("multilabel", "published", largest)),
         ],
         "control": [Recipe("scratch_better", short, SCRATCH["better"], scratch=fresh, augment=AUGMENT),
                     Recipe("trees", trees=True)],
@@ -239,7 +241,7 @@ def controls(samples: Path, cache: Path) -> dict[str, Task]:
     return made
 
 
-def runs_of(group: str, study: Study, models: dict[str, Path], options: Any) -> list[Run]:
+def runs_of(group: str, study: Study, models: dict[tuple[str, str, int], Path], options: Any) -> list[Run]:
     """Every training of a group, those of one seed together."""
     found = list(recipes(study, models)[group].values())
     samples, cache = Path(options.samples), Path(options.cache)
@@ -261,7 +263,7 @@ def runs_of(group: str, study: Study, models: dict[str, Path], options: Any) -> 
 
 
 def train_tasks(
-    groups: Sequence[str], study: Study, models: dict[str, Path], records: RunRecords, options: Any
+    groups: Sequence[str], study: Study, models: dict[tuple[str, str, int], Path], records: RunRecords, options: Any
 ) -> None:
     """Every training that has no record yet, one record each as it ends."""
     waiting = [run for group in groups for run in runs_of(group, study, models, options) if run.key not in records]
@@ -306,17 +308,18 @@ def main() -> None:
         for objective, recipe in (("multiclass", "better"), ("multiclass", "published"), ("multilabel", "published"))
         if objective == "multiclass" or size == study.pretraining_sizes[-1]
     ]  # fmt: skip
-    models = {job.name: job.model for job in jobs}
+    models = {(job.objective, job.recipe, job.size): job.model for job in jobs}
     pretrained = RunRecords(Path(options.records).with_name("pretraining.jsonl"), ["model"])
     if options.stage in ("pretrain", "all"):
-        command.check_names(options.models or [], models)
-        todo = [job for job in jobs if (job.name in (options.models or models)) and not job.model.is_dir()]
+        names = [job.name for job in jobs]
+        command.check_names(options.models or [], names)
+        todo = [job for job in jobs if job.name in (options.models or names) and not job.model.is_dir()]
         print(f"{len(todo)} networks to pretrain: {', '.join(job.name for job in todo)}")
         done = run_in_processes(run_pretraining, todo, options.workers, import_main=True)
         for _, record in done if options.workers > 1 else enumerate(map(run_pretraining, todo)):
             pretrained.append({**record, "git": command.git_hash(), "date": time.strftime("%Y-%m-%d")})
             print(json.dumps(record), flush=True)
-    records = RunRecords(options.records)
+    records = RunRecords(options.records, RECORD_KEY)
     if options.stage in ("finetune", "all"):
         train_tasks(options.groups, study, models, records, options)
     if options.stage in ("table1", "table3", "figure1", "all"):
@@ -326,6 +329,9 @@ def main() -> None:
             if "table3" in wanted
             else {}
         )
+        # Records of other settings of the same name stay in the file and out of the tables.
+        current = {name: r.digest for found in recipes(study, models).values() for name, r in found.items()}
+        records.records = [r for r in records.records if current.get(r["method"]) == r["recipe"]]
         report = ho_report.make(wanted, study, records, pretrained, tested, output)
         command.write_results(output, report)
         if options.stage == "all":

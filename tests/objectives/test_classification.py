@@ -155,7 +155,7 @@ def test_augmentation_changes_training_events_only_where_it_is_asked_for():
 def test_probe_is_the_logistic_regression_of_scikit_learn(num_classes):
     objective, representation, batch = setup(num_classes, size=200)
     graph = representation.graph * torch.linspace(0.1, 5, 8) + 3
-    objective.probe(graph, batch.y, batch.weight)
+    objective.probe(graph, batch.y, batch.weight, strength=1.0)
     mean, scale = graph.double().mean(0), graph.double().std(0)
     expected = LogisticRegression(C=1.0, max_iter=1000)
     expected.fit((graph - mean) / scale, batch.y, sample_weight=batch.weight / batch.weight.double().mean())
