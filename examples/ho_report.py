@@ -163,7 +163,8 @@ def table3(
             for size in sorted(study.sizes, reverse=True):
                 found = [output / "runs" / task / f"{method}-{size}-{r['seed']}" / "model"
                          for r in records.select(task=task, method=method, size=size)]  # fmt: skip
-                models = [EventModel.from_pretrained(folder) for folder in found if folder.is_dir()][: study.cka_models]
+                kept = [folder for folder in found if folder.is_dir()][: study.cka_models]
+                models = [EventModel.from_pretrained(folder) for folder in kept]
                 if len(models) > 1:
                     kinds.setdefault(method, {})[size] = [represent(model, test) for model in models]
                     break

@@ -78,6 +78,5 @@ def pair_features(target: Tensor, source: Tensor, columns: Sequence[str] = ANGUL
     made = []
     for name in columns:
         centre, scale = _CENTRE.get(name, (0.0, 1.0))
-        values = PAIR_COLUMNS[name](target, source)
-        made.append(values if name not in _CENTRE else (values - centre) / scale)
+        made.append((PAIR_COLUMNS[name](target, source) - centre) / scale)
     return torch.stack(made, dim=-1)
