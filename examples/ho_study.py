@@ -58,36 +58,46 @@ class Study:
 
     Args:
         pretraining_sizes: events per process of the pretrainings, the largest last.
-        pretraining_epochs: passes over them, one number for each size.
-        pretraining_batch: events in a step.
+        pretraining_epochs: passes over them by recipe, one number for each size; ``multilabel`` of the largest.
+        pretraining_batch: events in a step, by recipe. The published rates of 1e-4 want many steps, of which the
+            paper made millions: where passes are few, small batches make more of them.
         sizes: training events per class of the tasks.
         seeds: trainings of each kind, one number for each of ``sizes``.
         other_seeds: of the groups scaling, frozen and ablation, at the smallest of ``sizes``.
         epochs: of the published recipe in the tasks, at most.
         patience: epochs without a lower validation loss before it stops.
-        better_epochs: of the better recipe and of its training from scratch, whose rates fall to 0 in this time.
+        better_epochs: of the better recipe, whose rates fall to 0 in this time.
+        scratch_epochs: of the training from scratch that it is compared with, which needs more of them.
         batch_size: events in a step, in the tasks.
         cka_models: ensembles of table III, at the largest of ``sizes`` that has two trainings.
     """
 
     pretraining_sizes: list[int]
-    pretraining_epochs: list[int]
-    pretraining_batch: int
+    pretraining_epochs: dict[str, list[int]]
+    pretraining_batch: dict[str, int]
     sizes: list[int]
     seeds: list[int]
     other_seeds: int
     epochs: int
     patience: int
     better_epochs: int
+    scratch_epochs: int
     batch_size: int
     cka_models: int = 3
 
 
 STUDIES = {
-    "small": Study([5_000, 15_000, 45_000], [14, 9, 6], 256, [1_000, 10_000], [5, 2], 3, 100, 12, 25, 64),
+    "small": Study(
+        [3_000, 12_000, 47_000],
+        {"published": [16, 8, 9], "better": [16, 8, 14], "multilabel": [4]},
+        {"published": 64, "better": 256},
+        [1_000, 10_000], [5, 1], 2, 100, 12, 12, 50, 64,
+    ),
     "published": Study(
-        [100_000, 1_000_000, 9_500_000], [50, 50, 50], 1024,
-        [10**3, 10**4, 10**5, 10**6, 10**7], [5] * 5, 5, 500, 20, 100, 1024,
+        [100_000, 1_000_000, 9_500_000],
+        {"published": [50, 50, 50], "better": [50, 50, 50], "multilabel": [50]},
+        {"published": 1024, "better": 1024},
+        [10**3, 10**4, 10**5, 10**6, 10**7], [5] * 5, 5, 500, 20, 100, 100, 1024,
     ),
 }  # fmt: skip
 
@@ -108,8 +118,8 @@ class Pretraining:
 
     @property
     def name(self) -> str:
-        """Of its folder: what is learned, how, from how many events per process, in how many passes."""
-        return f"{self.objective}-{self.recipe}-{self.size}x{self.epochs}"
+        """Of its folder: what is learned, how, from how many events per process, in how many passes and batches."""
+        return f"{self.objective}-{self.recipe}-{self.size}x{self.epochs}-{self.batch_size}"
 
     @property
     def model(self) -> Path:
@@ -163,6 +173,18 @@ def run_pretraining(job: Pretraining) -> dict[str, Any]:
     }
 
 
+def pretrainings(study: Study) -> list[tuple[str, str, int, int]]:
+    """What is learned, recipe, events per process and passes of every pretraining, the longest first."""
+    sizes, passes = study.pretraining_sizes, study.pretraining_epochs
+    multiclass = [
+        ("multiclass", recipe, size, epochs)
+        for recipe in PRETRAINING
+        for size, epochs in zip(sizes, passes[recipe], strict=True)
+    ]
+    every = [*multiclass, ("multilabel", "published", sizes[-1], passes["multilabel"][-1])]
+    return sorted(every, key=lambda one: -one[2] * one[3])
+
+
 def recipes(study: Study, models: dict[tuple[str, str, int], Path]) -> dict[str, dict[str, Recipe]]:
     """Group -> name -> how to train; ``models`` by what they learned, how, and from how many events per process."""
     settings = TrainingSettings(
@@ -170,6 +192,7 @@ def recipes(study: Study, models: dict[tuple[str, str, int], Path]) -> dict[str,
         progress=False, checkpoints=False, tensorboard=False,
     )  # fmt: skip
     short = replace(settings, epochs=study.better_epochs, patience=None)
+    longer = replace(short, epochs=study.scratch_epochs)
     fresh = EventModel(GraphNetwork.ho(), Classification(2))
     largest = study.pretraining_sizes[-1]
 
@@ -183,6 +206,7 @@ def recipes(study: Study, models: dict[tuple[str, str, int], Path]) -> dict[str,
         optimisation = Optimisation(frozen=parts)
         return tuned(name, "published", ("multiclass", "published", largest), optimisation=optimisation, **changes)
 
+    scratch_better = Recipe("scratch_better", longer, SCRATCH["better"], scratch=fresh, augment=AUGMENT)
     best = ("multiclass", "better", largest)
     everything_else = ("node_encoder", "edge_encoder", "global_encoder", "blocks")
     listed = {
@@ -193,7 +217,7 @@ def recipes(study: Study, models: dict[tuple[str, str, int], Path]) -> dict[str,
             Recipe("trees", trees=True),
         ],
         "better": [
-            Recipe("scratch_better", short, SCRATCH["better"], scratch=fresh, augment=AUGMENT),
+            scratch_better,
             tuned("better", "better", best),
         ],
         "scaling": [
@@ -213,8 +237,7 @@ def recipes(study: Study, models: dict[tuple[str, str, int], Path]) -> dict[str,
             tuned("better-published_pretraining", "better", ("multiclass", "published", largest)),
             tuned("better-multilabel", "better", ("multilabel", "published", largest)),
         ],
-        "control": [Recipe("scratch_better", short, SCRATCH["better"], scratch=fresh, augment=AUGMENT),
-                    Recipe("trees", trees=True)],
+        "control": [scratch_better, Recipe("trees", trees=True)],
     }  # fmt: skip
     return {group: {recipe.name: recipe for recipe in found} for group, found in listed.items()}
 
@@ -302,11 +325,9 @@ def main() -> None:
     output = command.start_run(options.output, parser, options)
     threads = 1 if options.workers > 1 else None
     jobs = [
-        Pretraining(objective, recipe, size, epochs, study.pretraining_batch, output, Path(options.samples),
+        Pretraining(objective, recipe, size, epochs, study.pretraining_batch[recipe], output, Path(options.samples),
                     Path(options.cache), threads)
-        for size, epochs in zip(reversed(study.pretraining_sizes), reversed(study.pretraining_epochs), strict=True)
-        for objective, recipe in (("multiclass", "better"), ("multiclass", "published"), ("multilabel", "published"))
-        if objective == "multiclass" or size == study.pretraining_sizes[-1]
+        for objective, recipe, size, epochs in pretrainings(study)
     ]  # fmt: skip
     models = {(job.objective, job.recipe, job.size): job.model for job in jobs}
     pretrained = RunRecords(Path(options.records).with_name("pretraining.jsonl"), ["model"])
@@ -332,6 +353,7 @@ def main() -> None:
         # Records of other settings of the same name stay in the file and out of the tables.
         current = {name: r.digest for found in recipes(study, models).values() for name, r in found.items()}
         records.records = [r for r in records.records if current.get(r["method"]) == r["recipe"]]
+        pretrained.records = [r for r in pretrained.records if r["model"] in {job.name for job in jobs}]
         report = ho_report.make(wanted, study, records, pretrained, tested, output)
         command.write_results(output, report)
         if options.stage == "all":

@@ -15,8 +15,9 @@ from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "ho_study.py"
 STUDY = {
-    "pretraining_sizes": [20, 40], "pretraining_epochs": [1, 1], "pretraining_batch": 128, "sizes": [40],
-    "seeds": [2], "other_seeds": 1, "epochs": 1, "patience": 2, "better_epochs": 1, "batch_size": 64,
+    "pretraining_sizes": [20, 40], "pretraining_epochs": {"published": [1, 1], "better": [1, 1], "multilabel": [1]},
+    "pretraining_batch": {"published": 64, "better": 128}, "sizes": [40], "seeds": [2], "other_seeds": 1,
+    "epochs": 1, "patience": 2, "better_epochs": 1, "scratch_epochs": 1, "batch_size": 64,
 }  # fmt: skip
 
 
@@ -78,8 +79,8 @@ def test_every_table_is_complete(study: Path):
         assert set(rows) == {"scratch_better", "trees"}
         assert rows["trees"]["auc_error"] > 0
     assert {record["model"] for record in report["pretraining"]} == {
-        *(f"multiclass-{recipe}-{size}x1" for recipe in ("published", "better") for size in (20, 40)),
-        "multilabel-published-40x1",
+        *(f"multiclass-{r}-{size}x1-{batch}" for r, batch in (("published", 64), ("better", 128)) for size in (20, 40)),
+        "multilabel-published-40x1-64",
     }
 
 
@@ -115,7 +116,10 @@ def test_a_finished_study_does_nothing_again(study: Path):
     ("arguments", "message"),
     [
         (["--stage", "finetune", "--groups", "[tabel1]"], "'tabel1' is not possible: did you mean 'table1'"),
-        (["--stage", "pretrain", "--models", "[multiclass-better-41x1]"], "did you mean 'multiclass-better-40x1'"),
+        (
+            ["--stage", "pretrain", "--models", "[multiclass-better-41x1-128]"],
+            "did you mean 'multiclass-better-40x1-128'",
+        ),
         (["--study", '{"seed": [1]}'], "'seed' is not possible: did you mean 'seeds'"),
         (["--stage", "finetune", "--output", "elsewhere"], "no pretrained network in"),
         (["--samples", "nowhere"], "python examples/simulate.py --preset ho makes it"),

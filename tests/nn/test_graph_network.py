@@ -85,16 +85,6 @@ def test_equals_concatenate_and_scatter(shared_steps, dtype):
         assert_close(found[name], value, name)
 
 
-def test_plain_kernels_give_the_same_numbers_as_onednn():
-    torch.manual_seed(0)
-    model, batch = GraphNetwork.ho(), with_features(random_events(num_events=12, seed=6))
-    found = outputs_and_gradients(model, batch)
-    with torch.backends.mkldnn.flags(enabled=False):
-        expected = outputs_and_gradients(model, batch)
-    for name, value in expected.items():
-        assert_close(found[name], value, name)
-
-
 def test_events_without_objects_are_events():
     torch.manual_seed(0)
     model = GraphNetwork.ho().double()
