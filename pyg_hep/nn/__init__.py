@@ -1,9 +1,22 @@
 """Backbones and heads: from a batch of event graphs to a representation of each object and each event."""
 
 from pyg_hep.nn.backbone import Backbone
+from pyg_hep.nn.event_transformer import EventTransformer
 from pyg_hep.nn.graph_network import GraphNetwork
 from pyg_hep.nn.heads import LinearHead, reset_head
 from pyg_hep.nn.mlp import MLP
+from pyg_hep.nn.pair_bias import PairBias
 from pyg_hep.nn.representation import Representation
+from pyg_hep.nn.transformer_layer import TransformerLayer
 
-__all__ = ["MLP", "Backbone", "GraphNetwork", "LinearHead", "Representation", "reset_head"]
+__all__ = [
+    "MLP",
+    "Backbone",
+    "EventTransformer",
+    "GraphNetwork",
+    "LinearHead",
+    "PairBias",
+    "Representation",
+    "TransformerLayer",
+    "reset_head",
+]

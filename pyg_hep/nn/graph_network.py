@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.nn.backbone import Backbone
+from pyg_hep.nn.backbone import Backbone, model_columns
 from pyg_hep.nn.conv.graph_network import GraphNetworkBlock
 from pyg_hep.nn.incidence import CompleteGraphs
 from pyg_hep.nn.mlp import MLP
@@ -135,7 +135,7 @@ class GraphNetwork(Backbone):
 
     def encode(self, batch: Data) -> Representation:
         """Everything before the decoder: final nodes ``[N, D]`` and final globals ``[B, D]``."""
-        x, p4 = self._columns(batch)
+        x, p4 = model_columns(self, batch, self.in_channels)
         counts = node_counts(batch)
         edge_index = batch.edge_index
         u = self.global_encoder(counts.to(x.dtype).unsqueeze(-1))
@@ -173,20 +173,6 @@ class GraphNetwork(Backbone):
         for block in self._steps():
             x, edge, u = block.forward_dense(x, edge, u, mask)
         return Representation(x.masked_fill(hidden, 0.0), self.decoder(u))
-
-    def _columns(self, batch: Data) -> tuple[Tensor, Tensor]:
-        """Node features and four-vectors, checked."""
-        for name, width in (("x", self.in_channels), ("p4", 4)):
-            if name not in batch:
-                raise ConfigError(
-                    f"GraphNetwork: the batch has no column {name!r}; "
-                    + ("apply a NodeFeatures view first" if name == "x" else "edges are made from it")
-                )
-            column = batch[name]
-            if column.dim() != 2 or column.size(1) != width:
-                shape = tuple(column.shape)
-                raise ConfigError(f"GraphNetwork: {name!r} has shape {shape}, expected (objects, {width})")
-        return batch.x, batch.p4
 
     def _edge_attr(self, edge_attr: Tensor | None, p4: Tensor, edge_index: Tensor) -> Tensor:
         """Edge features, given or made from the four-vectors, checked."""

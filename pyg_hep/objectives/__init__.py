@@ -3,5 +3,6 @@
 from pyg_hep.objectives.base import Objective
 from pyg_hep.objectives.classification import Classification
 from pyg_hep.objectives.multi_label import MultiLabel
+from pyg_hep.objectives.replaced_object import ReplacedObject
 
-__all__ = ["Classification", "MultiLabel", "Objective"]
+__all__ = ["Classification", "MultiLabel", "Objective", "ReplacedObject"]

@@ -40,6 +40,8 @@ class Classification(Objective):
     """
 
     class_factors: Tensor
+    label = "y"
+    """The event column with the true class."""
 
     def __init__(
         self,
@@ -80,15 +82,16 @@ class Classification(Objective):
 
     def loss(self, representation: Representation, batch: Batch) -> dict[str, Tensor]:
         """``cross_entropy``, weighted."""
-        logits = self.forward(representation)["logits"]
+        logits, y = self.forward(representation)["logits"], batch[self.label]
         weight = batch.weight.abs() if self.negative_weights == "absolute" else batch.weight
-        weight = weight * self.class_factors[batch.y]
-        values = F.cross_entropy(logits, batch.y, reduction="none")
+        weight = weight * self.class_factors[y]
+        values = F.cross_entropy(logits, y, reduction="none")
         return {"cross_entropy": weighted_mean(values, weight)}
 
     def targets(self, batch: Batch) -> dict[str, Tensor]:
         """Label and weight (event times class weight) of each event."""
-        return {"y": batch.y, "weight": batch.weight * self.class_factors[batch.y]}
+        y = batch[self.label]
+        return {"y": y, "weight": batch.weight * self.class_factors[y]}
 
     def metrics(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, float]:
         """Weighted ``accuracy`` and ``auc`` (one against the rest, averaged, for more than two classes)."""
@@ -137,6 +140,10 @@ class Classification(Objective):
         head.weight.copy_(matrix / scale)
         head.bias.copy_(offset - (matrix / scale) @ mean)
 
+    def settle_weights(self, dataset: Any) -> None:
+        """Fix what the loss does with negative weights."""
+        self.negative_weights = settle_negative_policy(self.negative_weights, dataset)
+
     def prepare(self, dataset: Any) -> None:
         """Check labels and weights, settle the policy for negative weights, balance the classes.
 
@@ -155,7 +162,7 @@ class Classification(Objective):
         if (counts == 0).any():
             empty = [c for c in range(self.num_classes) if counts[c] == 0]
             raise ConfigError(f"no event of class {', '.join(map(str, empty))} in {dataset!r}")
-        self.negative_weights = settle_negative_policy(self.negative_weights, dataset)
+        self.settle_weights(dataset)
         if self.class_weights == "balanced":
             used = weight.abs() if self.negative_weights == "absolute" else weight
             sums = torch.zeros(self.num_classes, dtype=torch.float64).index_add_(0, y, used)

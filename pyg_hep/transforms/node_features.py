@@ -26,8 +26,18 @@ def _stored(name: str) -> Column:
     return lambda data: data[name].to(data.p4.dtype)
 
 
-def _is_kind(kind: ObjectType) -> Column:
-    return lambda data: (data.kind == int(kind)).to(data.p4.dtype)
+def _is_kind(*kinds: ObjectType) -> Column:
+    def column(data: Data) -> Tensor:
+        found = data.kind == int(kinds[0])
+        for kind in kinds[1:]:
+            found = found | (data.kind == int(kind))
+        return found.to(data.p4.dtype)
+
+    return column
+
+
+def _is_jet(tagged: bool) -> Column:
+    return lambda data: ((data.kind == int(ObjectType.JET)) & ((data.btag > 0) == tagged)).to(data.p4.dtype)
 
 
 def _log(column: Column) -> Column:
@@ -56,13 +66,30 @@ COLUMNS: dict[str, Column] = {
     "cos_phi": lambda data: data.p4[:, 2].cos(),
     **{name: _stored(name) for name in ("charge", "btag", "btag_score", "kind", "level")},
     **{f"is_{kind.name.lower()}": _is_kind(kind) for kind in ObjectType},
+    "is_lepton": _is_kind(ObjectType.ELECTRON, ObjectType.MUON),
+    "is_light_jet": _is_jet(tagged=False),
+    "is_b_jet": _is_jet(tagged=True),
 }
 """Feature name -> how it is made from the stored columns, shape ``[N]``; momenta and energies in GeV."""
 
 PRESETS: dict[str, tuple[str, ...]] = {
     "ho": ("pt", "eta", "phi", "energy_massless", "btag", "charge", "kind"),
-}
-"""Published views: ``ho`` is Ho et al., arXiv:2412.10665, section III B (E = pt cosh eta, kind as an integer)."""
+    "kishimoto": (
+        "log_energy", "eta", "sin_phi", "cos_phi", "log_mass", "charge",
+        "is_lepton", "is_tau", "is_light_jet", "is_b_jet", "is_met",
+    ),
+    "abasov": (
+        "pt", "eta", "phi", "px", "py", "pz", "energy",
+        "is_light_jet", "is_b_jet", "is_electron", "is_muon", "is_tau", "is_met",
+    ),
+}  # fmt: skip
+"""Published views.
+
+``ho``: Ho et al., arXiv:2412.10665, section III B (E = pt cosh eta, kind as an integer). ``kishimoto``: Kishimoto et
+al., "A study of foundation models for event classification in collider physics", section 3. ``abasov``: Abasov et al.,
+"Developing foundational transformer models for unified top-quark physics analysis", the universal set of variables
+(the kind of an object one by one, which the slides leave open).
+"""
 
 
 @functional_transform("node_features")

@@ -15,6 +15,9 @@ Pair = Callable[[Tensor, Tensor], Tensor]
 ANGULAR = ("d_eta", "d_phi", "d_r")
 """The edge features of Ho et al., arXiv:2412.10665, section III B."""
 
+PARTICLE = ("ln_d_r", "ln_kt", "z", "ln_mass")
+"""The pairwise input of the Particle Transformer, Qu et al., arXiv:2202.03772, equation 3 (ln m for its ln m^2)."""
+
 _LEAST = 1e-2  # below 10 MeV, or a distance of 0.01, a logarithm stays where it is
 
 

@@ -1,5 +1,6 @@
 """Layers that move information between the objects of an event, each a PyG ``MessagePassing``."""
 
+from pyg_hep.nn.conv.attention import MultiHeadAttention
 from pyg_hep.nn.conv.graph_network import GraphNetworkBlock
 
-__all__ = ["GraphNetworkBlock"]
+__all__ = ["GraphNetworkBlock", "MultiHeadAttention"]

@@ -6,11 +6,10 @@ import torch
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
 
+from pyg_hep.nn.conv.observed import is_observed
 from pyg_hep.nn.incidence import CompleteGraphs
 from pyg_hep.nn.linear import linear
 from pyg_hep.nn.mlp import MLP
-
-_HOOKS = ("propagate", "message", "aggregate", "message_and_aggregate", "edge_update")
 
 
 class GraphNetworkBlock(MessagePassing):
@@ -51,9 +50,7 @@ class GraphNetworkBlock(MessagePassing):
     @property
     def is_observed(self) -> bool:
         """Whether an explainer or a message-passing hook wants to see the messages of :meth:`propagate`."""
-        return bool(self.explain) or any(
-            getattr(self, f"_{name}_forward{when}_hooks") for name in _HOOKS for when in ("", "_pre")
-        )
+        return is_observed(self)
 
     def forward(
         self, x: Tensor, edge_index: Tensor, edge: Tensor, u: Tensor, batch: Tensor

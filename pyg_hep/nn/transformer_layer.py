@@ -1,0 +1,78 @@
+"""``TransformerLayer``: attention and feed-forward network with their norms; the stack is ``EventTransformer``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.nn.conv.attention import MultiHeadAttention
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu}
+
+
+class TransformerLayer(nn.Module):
+    r"""One layer of a transformer encoder.
+
+    .. math::
+        \text{norm first:}\quad x \leftarrow x + \mathrm{Attention}(\mathrm{LN}(x)), \quad
+        x \leftarrow x + \mathrm{FF}(\mathrm{LN}(x))
+
+        \text{norm last:}\quad x \leftarrow \mathrm{LN}(x + \mathrm{Attention}(x)), \quad
+        x \leftarrow \mathrm{LN}(x + \mathrm{FF}(x))
+
+    How the attention is carried out (along edges, in blocks, on padded events) is the caller's choice.
+
+    Args:
+        channels: width.
+        heads: number of attention heads.
+        feed_forward: width of the hidden layer of FF.
+        dropout: of attention weights, of hidden units and of what is added to x.
+        norm_first: where the norms stand.
+        activation: of FF, ``"gelu"`` or ``"relu"``.
+
+    Raises:
+        ConfigError: for an unknown activation, or what :class:`MultiHeadAttention` refuses.
+
+    Source: Vaswani et al., arXiv:1706.03762, section 3.1; Xiong et al., arXiv:2002.04745 (norm first).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        feed_forward: int,
+        dropout: float = 0.0,
+        norm_first: bool = True,
+        activation: str = "gelu",
+    ):
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            raise ConfigError(f"no activation {activation!r}: {nearest(activation, ACTIVATIONS)}")
+        self.dropout, self.norm_first, self.activation = dropout, norm_first, activation
+        self.attention = MultiHeadAttention(channels, heads, dropout)
+        self.inner, self.outer = nn.Linear(channels, feed_forward), nn.Linear(feed_forward, channels)
+        self.attention_norm, self.feed_forward_norm = nn.LayerNorm(channels), nn.LayerNorm(channels)
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew."""
+        for part in (self.attention, self.inner, self.outer, self.attention_norm, self.feed_forward_norm):
+            part.reset_parameters()
+
+    def forward(self, x: Tensor, attend: Callable[[MultiHeadAttention, Tensor], Tensor]) -> Tensor:
+        """Update nodes of any shape ``[..., D]``; ``attend`` carries out the attention it is given."""
+        if self.norm_first:
+            x = x + self._drop(attend(self.attention, self.attention_norm(x)))
+            return x + self._drop(self._feed_forward(self.feed_forward_norm(x)))
+        x = self.attention_norm(x + self._drop(attend(self.attention, x)))
+        out: Tensor = self.feed_forward_norm(x + self._drop(self._feed_forward(x)))
+        return out
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.outer(self._drop(ACTIVATIONS[self.activation](self.inner(x))))
+        return out
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout, self.training) if self.dropout else x

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch_geometric.data import Batch
+from torch_geometric.explain import Explainer, GNNExplainer
+
+from pyg_hep.errors import ConfigError
+from pyg_hep.nn import EventTransformer
+from pyg_hep.nn.event_transformer import POOLING
+from pyg_hep.testing import random_events
+from pyg_hep.testing.backbones import (
+    BackboneTests,
+    assert_batch_equals_single,
+    assert_close,
+    assert_paths_agree,
+    outputs_and_gradients,
+    with_features,
+)
+from pyg_hep.transforms import CompleteGraph, NodeFeatures
+from pyg_hep.transforms.pair_features import PARTICLE
+
+
+def small(**kwargs) -> EventTransformer:
+    return EventTransformer(7, 24, num_layers=2, heads=4, **kwargs)
+
+
+class TestEventTransformer(BackboneTests):
+    @classmethod
+    def build(cls) -> nn.Module:
+        return small()
+
+
+class TestWithPairBias(BackboneTests):
+    @classmethod
+    def build(cls) -> nn.Module:
+        return small(pair_columns=PARTICLE, pooling="attention")
+
+
+class TestWithClassNode(BackboneTests):
+    @classmethod
+    def build(cls) -> nn.Module:
+        return small(pair_columns=PARTICLE, pooling="class", norm_first=False, activation="relu")
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("pooling", POOLING)
+def test_paths_agree_on_events_of_1_to_30_objects(pooling, dtype):
+    torch.manual_seed(0)
+    model = small(pooling=pooling, pair_columns=PARTICLE).to(dtype)
+    batch = with_features(random_events(range(1, 31), seed=4, dtype=dtype))
+    assert_paths_agree(model, batch)
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_equals_torchs_encoder(norm_first):
+    torch.manual_seed(0)
+    model = EventTransformer(7, 24, num_layers=2, heads=4, norm_first=norm_first, activation="relu").double()
+    theirs = nn.TransformerEncoderLayer(24, 4, 96, 0.0, batch_first=True, norm_first=norm_first).double()
+    norm = nn.LayerNorm(24).double() if norm_first else None
+    twin = nn.TransformerEncoder(theirs, 2, norm, enable_nested_tensor=False)
+    for mine, other in zip(model.layers, twin.layers, strict=True):
+        pairs = {
+            "self_attn.in_proj_weight": mine.attention.qkv.weight, "self_attn.in_proj_bias": mine.attention.qkv.bias,
+            "self_attn.out_proj.weight": mine.attention.out.weight, "self_attn.out_proj.bias": mine.attention.out.bias,
+            "linear1.weight": mine.inner.weight, "linear1.bias": mine.inner.bias,
+            "linear2.weight": mine.outer.weight, "linear2.bias": mine.outer.bias,
+            "norm1.weight": mine.attention_norm.weight, "norm1.bias": mine.attention_norm.bias,
+            "norm2.weight": mine.feed_forward_norm.weight, "norm2.bias": mine.feed_forward_norm.bias,
+        }  # fmt: skip
+        other.load_state_dict({name: value.detach() for name, value in pairs.items()})
+    batch = with_features(random_events((3, 1, 9, 5), seed=2, dtype=torch.float64))
+    mask = torch.arange(9) < batch.ptr.diff().unsqueeze(1)
+    padded = torch.zeros(4, 9, 24, dtype=torch.float64)
+    padded[mask] = model.embedding(batch.x)
+    expected = twin(padded, src_key_padding_mask=~mask)[mask]
+    assert_close(model(batch).nodes, expected, "objects against torch.nn.TransformerEncoder")
+
+
+@pytest.mark.parametrize("pooling", POOLING)
+@pytest.mark.parametrize("pair_columns", [None, PARTICLE])
+def test_padded_events_give_the_same(pooling, pair_columns):
+    torch.manual_seed(0)
+    model = small(pooling=pooling, pair_columns=pair_columns).double().eval()
+    batch = with_features(random_events((3, 0, 9, 1), seed=2, dtype=torch.float64))
+    mask = torch.arange(9) < batch.ptr.diff().unsqueeze(1)
+    features, p4 = (torch.full((4, 9, width), torch.nan, dtype=torch.float64) for width in (7, 4))
+    features[mask], p4[mask] = batch.x, batch.p4
+    found, expected = model.forward_dense(features, mask, p4), model(batch)
+    assert_close(found.graph, expected.graph, "graph of padded events")
+    assert_close(found.nodes[mask], expected.nodes, "nodes of padded events")
+    assert not found.nodes[~mask].any()
+
+
+@pytest.mark.parametrize("pooling", POOLING)
+def test_events_without_objects_and_a_batch_of_one(pooling):
+    torch.manual_seed(0)
+    model = small(pooling=pooling).double()
+    batch = with_features(random_events((0, 3, 0, 1, 0), seed=1, dtype=torch.float64))
+    assert_paths_agree(model, batch)
+    assert_batch_equals_single(model, with_features(random_events((4,), seed=1, dtype=torch.float64)))
+    graph = model(batch).graph
+    assert_close(graph[0], graph[4], "two empty events")
+    nothing = model(with_features(random_events((0, 0), dtype=torch.float64)))
+    assert nothing.nodes.shape == (0, 24)
+    assert bool(nothing.graph.isfinite().all())
+
+
+def test_given_edges_are_used():
+    torch.manual_seed(0)
+    model = small().double()
+    batch = CompleteGraph()(with_features(random_events((4, 6), seed=1, dtype=torch.float64)))
+    complete = model(batch).nodes
+    batch.edge_index = batch.edge_index[:, batch.edge_index[1] != 0]  # object 0 hears of itself only
+    found = model(batch).nodes
+    assert not torch.allclose(found[0], complete[0])
+    assert_close(found[4:], complete[4:], "the other event")
+
+
+def test_explainer_sees_the_messages():
+    torch.manual_seed(0)
+    model = small()
+
+    class Logits(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model, self.head = model, nn.Linear(24, 2)
+
+        def forward(self, x, edge_index, p4, batch, ptr):
+            data = Batch(x=x, edge_index=edge_index, p4=p4, batch=batch, ptr=ptr, num_nodes=len(x))
+            return self.head(self.model(data).graph)
+
+    batch = CompleteGraph()(with_features(random_events((4, 6), seed=1)))
+    explainer = Explainer(
+        Logits(), GNNExplainer(epochs=3), explanation_type="model", node_mask_type="object",
+        model_config={"mode": "multiclass_classification", "task_level": "graph", "return_type": "raw"},
+    )  # fmt: skip
+    explained = explainer(batch.x, batch.edge_index, p4=batch.p4, batch=batch.batch, ptr=batch.ptr)
+    assert explained.node_mask.abs().sum() > 0
+
+
+def test_a_hook_on_messages_takes_the_sparse_path():
+    torch.manual_seed(0)
+    model, batch = small().double(), with_features(random_events((4, 6), seed=1, dtype=torch.float64))
+    expected, seen = model(batch), []
+    handle = model.layers[0].attention.register_message_forward_hook(lambda *arguments: seen.append(1))
+    found = model(batch)
+    handle.remove()
+    assert seen
+    assert_close(found.graph, expected.graph, "with a hook")
+
+
+def test_dropout_changes_training_and_not_evaluation():
+    torch.manual_seed(0)
+    model, batch = small(dropout=0.5), with_features(random_events((4, 6), seed=1))
+    assert not torch.equal(model(batch).graph, model(batch).graph)
+    model.eval()
+    assert torch.equal(model(batch).graph, model(batch).graph)
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        (lambda: EventTransformer.kishimoto(), 10_523_648),
+        (lambda: EventTransformer.bumblebee(7), 56_710_656),
+        (lambda: EventTransformer.abasov(20, 5), 10_440),
+        (lambda: EventTransformer.abasov(125, 1), 758_500),
+    ],
+)
+def test_published_sizes(model, parameters):
+    with torch.device("meta"):
+        assert sum(p.numel() for p in model().parameters()) == parameters
+
+
+@pytest.mark.parametrize("name", ["kishimoto", "abasov"])
+def test_published_models_read_their_view(name):
+    torch.manual_seed(0)
+    model = getattr(EventTransformer, name)(num_layers=1, **({"hidden_channels": 16} if name == "kishimoto" else {}))
+    batch = NodeFeatures(model.preset)(random_events((4, 6), seed=1))
+    assert model.eval()(batch).graph.shape == (2, model.out_channels)
+
+
+def test_mean_of_objects_and_sum():
+    torch.manual_seed(0)
+    batch = with_features(random_events((4, 6), seed=1))
+    for pooling in ("mean", "sum"):
+        nodes, graph = small(pooling=pooling)(batch)
+        expected = nodes[4:].mean(0) if pooling == "mean" else nodes[4:].sum(0)
+        assert_close(graph[1], expected, pooling)
+
+
+def test_reset_draws_all_weights_anew():
+    torch.manual_seed(0)
+    model = small(pooling="class", pair_columns=PARTICLE)
+    before = {name: p.detach().clone() for name, p in model.named_parameters() if p.dim() > 1}
+    model.reset_parameters()
+    assert all(not torch.equal(p, before[name]) for name, p in model.named_parameters() if name in before)
+
+
+def test_all_parameters_get_a_gradient():
+    torch.manual_seed(0)
+    model = small(pooling="attention", pair_columns=PARTICLE)
+    found = outputs_and_gradients(model, with_features(random_events((4, 6), seed=1)))
+    assert {f"gradient of {name}" for name, _ in model.named_parameters()} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"pooling": "max"}, "no pooling 'max'"),
+        ({"heads": 5}, "5 heads do not divide a width of 24"),
+        ({"num_layers": 0}, "num_layers must be at least 1"),
+        ({"activation": "gelo"}, "did you mean 'gelu'"),
+        ({"dropout": 1.0}, "dropout must lie in"),
+        ({"pair_columns": ["ln_dr"]}, "no pair column 'ln_dr'"),
+    ],
+)
+def test_what_cannot_be_built(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        EventTransformer(**{"in_channels": 7, "hidden_channels": 24, "heads": 4, **arguments})
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(ConfigError, match="EventTransformer: the batch has no column 'x'"):
+        small()(random_events((4,)))
+
+
+def test_repr():
+    assert repr(small()) == "EventTransformer(7, 24, num_layers=2, heads=4, pooling='mean')"

@@ -1,0 +1,69 @@
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pyg_hep.datasets import EventDataset
+from pyg_hep.errors import ConfigError
+from pyg_hep.nn import EventTransformer
+from pyg_hep.objectives import Classification, ReplacedObject
+from pyg_hep.testing.events import random_events
+from pyg_hep.training import EventModel, TrainingSettings, finetune, pretrain
+
+
+def test_loss_is_the_cross_entropy_of_what_was_replaced():
+    torch.manual_seed(0)
+    objective = ReplacedObject()
+    objective.heads(SimpleNamespace(out_channels=8))
+    batch = random_events((5,) * 50)
+    batch.weight = torch.rand(50) + 0.5
+    task = objective.corrupt(batch)
+    representation = SimpleNamespace(graph=torch.randn(50, 8), nodes=None)
+    (loss,) = objective.loss(representation, task).values()
+    logits = objective(representation)["logits"]
+    assert logits.shape == (50, 6)
+    values = F.cross_entropy(logits, task.replaced, reduction="none")
+    torch.testing.assert_close(loss, (values * task.weight).sum() / task.weight.sum())
+    targets = objective.targets(task)
+    assert torch.equal(targets["y"], task.replaced)
+    figures = objective.metrics({"logits": F.one_hot(task.replaced, 6).float()}, targets)
+    assert figures["accuracy"] == 1.0
+
+
+def test_config_makes_it_again():
+    objective = ReplacedObject(none_probability=0.5, augment=None, negative_weights="absolute")
+    again = ReplacedObject(**json.loads(json.dumps(objective.config())))
+    assert again.config() == objective.config()
+    assert ReplacedObject().config()["augment"] == {"rotate": True, "reflect": True, "max_beta": 0.3}
+
+
+def test_augmentation_is_for_training_only():
+    torch.manual_seed(0)
+    model = EventModel(EventTransformer.kishimoto(hidden_channels=16, num_layers=1), ReplacedObject())
+    batch = random_events((5,) * 8)
+    kept = model._task(batch, augment=False)
+    assert int((kept.p4 != batch.p4).any(dim=1).sum()) <= 8  # what was replaced, at most one object of an event
+    assert int((model._task(batch, augment=True).p4 != batch.p4).any(dim=1).sum()) == 40
+
+
+def test_pretrains_without_labels_and_its_backbone_is_finetuned(tmp_path, nanoaod, other_nanoaod):
+    processes = {"background": nanoaod, "signal": other_nanoaod}
+    train = EventDataset(tmp_path / "cache", "simulated_events", processes)
+    backbone = EventTransformer.kishimoto(hidden_channels=16, num_layers=1, feed_forward=32)
+    settings = TrainingSettings(epochs=1, batch_size=64, progress=False, checkpoints=False, tensorboard=False)
+    first = pretrain(EventModel(backbone, ReplacedObject()), train, train, output=tmp_path / "a", settings=settings)
+    assert {"val_loss", "val_accuracy"} <= set(first.history[0])
+    second = finetune(tmp_path / "a" / "model", Classification(2), train, train, output=tmp_path / "b",
+                      settings=settings)  # fmt: skip
+    assert second.model.load_report.skipped
+    loaded = EventModel.from_pretrained(tmp_path / "a" / "model")
+    assert isinstance(loaded.objective, ReplacedObject)
+
+
+def test_what_cannot_be():
+    with pytest.raises(ConfigError, match="none_probability"):
+        ReplacedObject(none_probability=-0.1)
+    with pytest.raises(ConfigError, match="max_beta"):
+        ReplacedObject(augment={"max_beta": 1.0})
