@@ -15,7 +15,7 @@ import platform
 import sys
 from pathlib import Path
 
-SUITES = {"bench": ("simulation", "loader", "nanoaod", "graph_network", "trainer")}
+SUITES = {"bench": ("simulation", "loader", "nanoaod", "graph_network", "attention", "trainer")}
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.data import Data
 from torch_geometric.nn.aggr import AttentionalAggregation
@@ -34,7 +35,8 @@ class EventTransformer(Backbone):
 
     There is no positional encoding: the order of the objects does not matter. A batch without ``edge_index`` is a
     batch of complete graphs and takes the fused path, as long as no explainer and no message-passing hook is set;
-    in a batch with ``edge_index`` objects attend along its edges and to themselves.
+    in a batch with ``edge_index`` objects attend along its edges and to themselves. Under ``torch.compile`` the fused
+    path has no graph breaks as long as there are neither ``pair_columns`` nor dropout.
 
     Args:
         in_channels: width of the node features ``x``.
@@ -184,7 +186,12 @@ class EventTransformer(Backbone):
                 edge_index = self.class_node.edges(edge_index, event, objects, own)
             counts = counts + 1
         if edge_index is None and not any(layer.attention.is_observed for layer in self._layers()):
-            attend = self._in_blocks(SizeBuckets.of(counts, x.device), p4, real)
+            plain = self.pair_bias is None and not (self.training and self.dropout)
+            if torch.compiler.is_compiling() and plain:
+                ptr = F.pad(counts.cumsum(0), (1, 0))
+                attend: Attend = lambda attention, h: attention.forward_packed(h, ptr)  # noqa: E731
+            else:
+                attend = self._in_blocks(SizeBuckets.of(counts, x.device), p4, real)
         else:
             if edge_index is None:
                 edge_index, _ = complete_edges(counts.to(x.device))

@@ -228,3 +228,16 @@ def test_a_missing_column_is_named():
 
 def test_repr():
     assert repr(small()) == "EventTransformer(7, 24, num_layers=2, heads=4, pooling='mean')"
+
+
+@pytest.mark.parametrize("pooling", ["mean", "class"])
+def test_compiles_without_graph_breaks(pooling):
+    torch.manual_seed(0)
+    model = small(pooling=pooling).double()
+    torch._dynamo.reset()
+    compiled = torch.compile(model, fullgraph=True, dynamic=True, backend="aot_eager")
+    for counts in ((3, 1, 9), (12, 4)):
+        batch = with_features(random_events(counts, seed=2, dtype=torch.float64))
+        found, expected = (outputs_and_gradients(one, batch) for one in (compiled, model))
+        for name, value in expected.items():
+            assert_close(found[f"gradient of _orig_mod.{name[12:]}" if name not in found else name], value, name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
@@ -14,6 +13,7 @@ from torch_geometric.utils import softmax
 from pyg_hep.errors import ConfigError
 from pyg_hep.nn.buckets import SizeBuckets
 from pyg_hep.nn.conv.observed import is_observed
+from pyg_hep.nn.conv.within import attend, attention_within
 
 
 class MultiHeadAttention(MessagePassing):
@@ -111,11 +111,26 @@ class MultiHeadAttention(MessagePassing):
         """
         if not buckets.blocks:
             return x
-        parts = []
-        for number, part in enumerate(buckets.spread(self.qkv(x))):
-            block = buckets.blocks[number]
-            parts.append(self._attend(part, block.mask, None if bias is None else bias[number]))
+        biases = [None] * len(buckets.blocks) if bias is None else bias
+        dropout = self.dropout if self.training else 0.0
+        parts = [
+            attend(part, block.mask, added, self.heads, dropout)
+            for part, block, added in zip(buckets.spread(self.qkv(x)), buckets.blocks, biases, strict=True)
+        ]
         out: Tensor = self.out(buckets.pack(parts))
+        return out
+
+    def forward_packed(self, x: Tensor, ptr: Tensor) -> Tensor:
+        """:meth:`forward_complete` without bias and dropout as one operator that compiled graphs can hold.
+
+        Args:
+            x: nodes, shape ``[N, D]``.
+            ptr: where each event begins, and the end, shape ``[B + 1]``.
+
+        Returns:
+            New nodes, shape ``[N, D]``.
+        """
+        out: Tensor = self.out(attention_within(self.qkv(x), ptr, self.heads))
         return out
 
     def forward_dense(self, x: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -129,23 +144,9 @@ class MultiHeadAttention(MessagePassing):
         Returns:
             New nodes, shape ``[B, n, D]``; rows without an object hold numbers without meaning.
         """
-        out: Tensor = self.out(self._attend(self.qkv(x), mask, bias))
-        return out
-
-    def _attend(self, qkv: Tensor, mask: Tensor | None, bias: Tensor | None) -> Tensor:
-        """Attention in a block, ``[B, n, 3 D]`` to ``[B, n, D]``."""
-        events, size, _ = qkv.shape
-        q, k, v = qkv.view(events, size, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        added: Tensor | None = None
-        if bias is not None:
-            added = bias.permute(0, 3, 1, 2)
-            if mask is not None:
-                added = added.masked_fill(~mask[:, None, None, :], -math.inf)
-        elif mask is not None:
-            added = torch.zeros(mask.shape, dtype=q.dtype, device=q.device).masked_fill(~mask, -math.inf)[:, None, None]
         dropout = self.dropout if self.training else 0.0
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=added, dropout_p=dropout)
-        return out.transpose(1, 2).reshape(events, size, self.channels)
+        out: Tensor = self.out(attend(self.qkv(x), mask, bias, self.heads, dropout))
+        return out
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.channels}, heads={self.heads})"
