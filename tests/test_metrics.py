@@ -16,6 +16,7 @@ from pyg_hep.metrics import (
     accuracy,
     background_rejection,
     bootstrap,
+    jensen_shannon,
     resolution,
     roc_auc,
     roc_curve,
@@ -255,3 +256,21 @@ def test_bootstrap_draws_replicas_without_a_class_again():
 def test_input_that_has_no_figure_is_one_clear_sentence(call, message):
     with pytest.raises(PygHepError, match=message):
         call()
+
+
+def test_jensen_shannon_is_that_of_scipy():
+    from scipy.spatial.distance import jensenshannon
+
+    p, q = np.random.default_rng(0).random((2, 30))
+    assert jensen_shannon(p, q) == pytest.approx(jensenshannon(p, q, base=2) ** 2)
+    assert jensen_shannon(p, 3 * p) == pytest.approx(0.0, abs=1e-12)
+    assert jensen_shannon([1, 0], [0, 5]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "message"),
+    [([1, 2], [1, 2, 3], "no common binning"), ([3, -1], [1, 1], "negative bins"), ([0, 0], [1, 1], "first histogram")],
+)
+def test_histograms_without_a_jensen_shannon_divergence(p, q, message):
+    with pytest.raises(PygHepError, match=message):
+        jensen_shannon(p, q)

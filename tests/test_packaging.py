@@ -52,7 +52,7 @@ def test_rooms_import_only_from_rooms_above():
     """DESIGN: a room imports only from rooms above it; simulation is imported by none."""
     order = [
         "errors", "schema", "workers", "kinematics", "metrics", "readers", "transforms", "datasets", "loader", "nn",
-        "objectives", "training", "evaluation", "command",
+        "objectives", "training", "evaluation", "analysis", "command",
     ]  # fmt: skip
     place = {name: i for i, name in enumerate(order)}
     for module in (ROOT / "pyg_hep").rglob("*.py"):

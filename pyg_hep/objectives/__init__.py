@@ -2,7 +2,8 @@
 
 from pyg_hep.objectives.base import Objective
 from pyg_hep.objectives.classification import Classification
+from pyg_hep.objectives.masked_objects import MaskedObjects
 from pyg_hep.objectives.multi_label import MultiLabel
 from pyg_hep.objectives.replaced_object import ReplacedObject
 
-__all__ = ["Classification", "MultiLabel", "Objective", "ReplacedObject"]
+__all__ = ["Classification", "MaskedObjects", "MultiLabel", "Objective", "ReplacedObject"]

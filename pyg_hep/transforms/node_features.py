@@ -14,6 +14,7 @@ from torch_geometric.transforms import BaseTransform
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.kinematics import to_cartesian
 from pyg_hep.schema import ObjectType
+from pyg_hep.transforms.complete_graph import edge_features
 
 Column = Callable[[Data], Tensor]
 
@@ -91,6 +92,25 @@ al., "A study of foundation models for event classification in collider physics"
 (the kind of an object one by one, which the slides leave open).
 """
 
+KIND_COLUMNS = ("kind", *(name for name in COLUMNS if name.startswith("is_")))
+"""Columns that tell what an object is."""
+
+
+def check_columns(columns: str | Sequence[str]) -> tuple[str, ...]:
+    """The columns of a published view, or those given, if all are known.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
+    if isinstance(columns, str):
+        if columns not in PRESETS:
+            raise ConfigError(f"no published view {columns!r}: {nearest(columns, PRESETS)}")
+        columns = PRESETS[columns]
+    for name in columns:
+        if name not in COLUMNS:
+            raise ConfigError(f"no feature column {name!r}: {nearest(name, COLUMNS)}")
+    return tuple(columns)
+
 
 @functional_transform("node_features")
 class NodeFeatures(BaseTransform):
@@ -98,7 +118,8 @@ class NodeFeatures(BaseTransform):
 
     .. math:: x_{if} = (c_{if} - \text{mean}_f) / \text{scale}_f
 
-    Works on one ``Data`` and on a ``Batch`` alike.
+    Features that a batch marks as hidden (``masked``, see :class:`~pyg_hep.transforms.MaskObjects`) become 0, and
+    the four-vectors ``p4`` of their objects zeros. Works on one ``Data`` and on a ``Batch`` alike.
 
     Args:
         columns: names from :data:`COLUMNS`, or the name of a published view (:data:`PRESETS`).
@@ -115,14 +136,7 @@ class NodeFeatures(BaseTransform):
         mean: Sequence[float] | None = None,
         scale: Sequence[float] | None = None,
     ):
-        if isinstance(columns, str):
-            if columns not in PRESETS:
-                raise ConfigError(f"no published view {columns!r}: {nearest(columns, PRESETS)}")
-            columns = PRESETS[columns]
-        for name in columns:
-            if name not in COLUMNS:
-                raise ConfigError(f"no feature column {name!r}: {nearest(name, COLUMNS)}")
-        self.columns = tuple(columns)
+        self.columns = check_columns(columns)
         self.mean = tuple(float(v) for v in mean) if mean is not None else (0.0,) * len(self.columns)
         self.scale = tuple(float(v) for v in scale) if scale is not None else (1.0,) * len(self.columns)
         if not len(self.columns) == len(self.mean) == len(self.scale):
@@ -161,9 +175,24 @@ class NodeFeatures(BaseTransform):
         return NodeFeatures(self.columns, raw.mean(dim=0).tolist(), scale.tolist())
 
     def forward(self, data: Data) -> Data:
-        """Return ``data`` with ``x``."""
+        """Return ``data`` with ``x``.
+
+        Raises:
+            ConfigError: when ``masked`` is of another view.
+        """
         x = self.raw(data)
-        data.x = (x - x.new_tensor(self.mean)) / x.new_tensor(self.scale)
+        x = (x - x.new_tensor(self.mean)) / x.new_tensor(self.scale)
+        if "masked" in data:
+            if data.masked.shape != x.shape:
+                raise ConfigError(
+                    f"the mask has {data.masked.size(1)} columns, the view that the model reads {x.size(1)}: "
+                    "mask the columns of that view"
+                )
+            x = x.masked_fill(data.masked, 0.0)
+            data.p4 = data.p4.masked_fill(data.masked.any(dim=1, keepdim=True), 0.0)
+            if data.edge_index is not None and data.edge_attr is not None:
+                data.edge_attr = edge_features(data.p4, data.edge_index)
+        data.x = x
         return data
 
     def __repr__(self) -> str:
