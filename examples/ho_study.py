@@ -10,6 +10,7 @@ kept and not done again: networks in --output, trainings as lines of --records, 
 """
 
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification, MultiLabel
 from pyg_hep.readers import load_card
 from pyg_hep.simulation.samples import CONTROLS, HO_PRETRAINING, HO_TASKS
-from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain
+from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain, shipped_models
 from pyg_hep.workers import run_in_processes
 
 STAGES = ("pretrain", "finetune", "table1", "table3", "figure1", "all")
@@ -48,7 +49,7 @@ FINETUNING = {
     "published": Optimisation(backbone_learning_rate=1e-5),
     "better": Optimisation(learning_rate=1e-4, schedule="cosine"),
 }
-SCRATCH = {"published": Optimisation(), "better": Optimisation(learning_rate=1e-3, schedule="cosine", warmup_epochs=1)}
+SCRATCH = {"published": Optimisation(), "better": Optimisation(learning_rate=3e-4, schedule="cosine", warmup_epochs=1)}
 AUGMENT = {"rotate": True, "reflect": True}
 
 
@@ -89,7 +90,7 @@ class Study:
 STUDIES = {
     "small": Study(
         [3_000, 12_000, 47_000],
-        {"published": [16, 8, 9], "better": [16, 8, 14], "multilabel": [4]},
+        {"published": [16, 8, 15], "better": [16, 8, 14], "multilabel": [4]},
         {"published": 64, "better": 256},
         [1_000, 10_000], [5, 1], 2, 100, 12, 12, 50, 64,
     ),
@@ -156,7 +157,13 @@ def run_pretraining(job: Pretraining) -> dict[str, Any]:
         GraphNetwork.ho(),
         Classification(len(files)) if job.objective == "multiclass" else MultiLabel.ho(),
         optimisation=PRETRAINING[job.recipe],
-        metadata={"card": CARDS[job.objective], "processes": list(files), "events": wanted, "recipe": job.recipe},
+        metadata={
+            "card": CARDS[job.objective],
+            "processes": list(files),
+            "events": wanted,
+            "recipe": job.recipe,
+            "name": job.name,
+        },
     )
     settings = TrainingSettings(
         epochs=job.epochs, batch_size=job.batch_size, seed=1, progress=False, resume=True
@@ -183,6 +190,16 @@ def pretrainings(study: Study) -> list[tuple[str, str, int, int]]:
     ]
     every = [*multiclass, ("multilabel", "published", sizes[-1], passes["multilabel"][-1])]
     return sorted(every, key=lambda one: -one[2] * one[3])
+
+
+def copy_shipped(jobs: Sequence[Pretraining]) -> None:
+    """Networks that come with the package and were trained exactly so need no training here."""
+    for folder in shipped_models().values():
+        name = json.loads((folder / "config.json").read_text(encoding="utf-8"))["metadata"].get("name")
+        for job in jobs:
+            if job.name == name and not job.model.is_dir():
+                print(f"{name} comes with the package, trained elsewhere: {folder} (--retrain trains it here)")
+                shutil.copytree(folder, job.model)
 
 
 def recipes(study: Study, models: dict[tuple[str, str, int], Path]) -> dict[str, dict[str, Recipe]]:
@@ -310,6 +327,7 @@ def main() -> None:
     parser.add_argument("--size", choices=tuple(STUDIES), default="small", help="how much of it")
     parser.add_argument("--groups", type=list[str], default=list(GROUPS), help="trainings of the stage finetune")
     parser.add_argument("--models", type=list[str] | None, default=None, help="networks of the stage pretrain; all")
+    parser.add_argument("--retrain", action="store_true", help="train the networks that come with the package too")
     parser.add_argument("--study", type=dict[str, Any], default={}, help="changes of the size: {seeds: [5, 3]}")
     parser.add_argument("--samples", default="runs/ho/samples", help="folder of the files of simulate.py --preset ho")
     parser.add_argument("--cache", default="runs/cache", help="folder for converted events")
@@ -334,6 +352,8 @@ def main() -> None:
     if options.stage in ("pretrain", "all"):
         names = [job.name for job in jobs]
         command.check_names(options.models or [], names)
+        if not options.retrain:
+            copy_shipped(jobs)
         todo = [job for job in jobs if job.name in (options.models or names) and not job.model.is_dir()]
         print(f"{len(todo)} networks to pretrain: {', '.join(job.name for job in todo)}")
         done = run_in_processes(run_pretraining, todo, options.workers, import_main=True)

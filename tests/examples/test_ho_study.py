@@ -130,3 +130,16 @@ def test_bad_options_end_with_one_sentence(study: Path, tmp_path: Path, argument
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_networks_that_come_with_the_package_are_not_trained_again(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--stage", "pretrain", "--models", "[multiclass-better-47000x14-256]",
+         "--records", "records/runs.jsonl"],
+        capture_output=True, text=True, cwd=tmp_path, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "multiclass-better-47000x14-256 comes with the package" in done.stdout
+    assert "0 networks to pretrain" in done.stdout
+    model = tmp_path / "runs" / "ho" / "pretrained" / "multiclass-better-47000x14-256" / "model"
+    assert (model / "model.safetensors").is_file()

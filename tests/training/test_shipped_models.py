@@ -23,7 +23,7 @@ def files(tmp_path_factory):
 
 
 def test_each_has_weights_and_a_model_card():
-    assert set(shipped_models()) == {"ho-multiclass", "ho-multilabel"}
+    assert set(shipped_models()) == {"ho-multiclass", "ho-multiclass-published", "ho-multilabel"}
     for name, folder in shipped_models().items():
         card = (folder / "README.md").read_text(encoding="utf-8")
         for words in ("## Training", "## Measured", "## Limits", "arXiv:2412.10665"):
@@ -58,5 +58,7 @@ def test_a_new_task_starts_from_them_and_other_names_are_one_sentence():
     model = EventModel.from_pretrained("ho-multilabel", Classification(2))
     assert model.load_report is not None
     assert all(name.startswith("objective.") for name in model.load_report.new)
-    with pytest.raises(ConfigError, match=r"no such folder, nor one of ho-multiclass, ho-multilabel"):
+    with pytest.raises(
+        ConfigError, match=r"no such folder, nor one of ho-multiclass, ho-multiclass-published, ho-multilabel"
+    ):
         EventModel.from_pretrained("ho-multiclas")
