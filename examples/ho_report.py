@@ -60,14 +60,13 @@ def table1(records: RunRecords, sizes: Sequence[int], published: Mapping[str, An
         for size in sizes:
             mine = records.select(task=task, size=size)
             row: dict[str, Any] = {}
+            seeds = {method: {r["seed"] for r in mine if r["method"] == method} for method in methods}
             for method in methods:
-                if any(r["method"] == method for r in mine):
+                if seeds[method]:
                     row[method] = summarise(mine, method)
-                    baseline = baseline_of(method)
-                    if method not in ("scratch", "scratch_better") and any(r["method"] == baseline for r in mine):
+                    baseline = "scratch" if method == "scratch_better" else baseline_of(method)
+                    if method != baseline and seeds[method] & seeds.get(baseline, set()):
                         row[method]["gain"] = gain(mine, method, baseline)
-            if "scratch_better" in row and "scratch" in row:
-                row["scratch_better"]["gain"] = gain(mine, "scratch_better")
             if row:
                 table[task][size] = row
     for figure in ("accuracy", "auc"):

@@ -254,9 +254,14 @@ def gain(
     """Mean difference of two methods, paired by seed and test event, with errors as :func:`mean_and_error` has them.
 
     Runs of one seed share their training events and all share the test events, so most of the spread cancels.
+
+    Raises:
+        ConfigError: when no seed has both.
     """
     first = {r["seed"]: r for r in records if r["method"] == baseline}
     pairs = [(first[r["seed"]], r) for r in records if r["method"] == method and r["seed"] in first]
+    if not pairs:
+        raise ConfigError(f"no seed has a training by {method!r} and one by {baseline!r}")
     result: dict[str, float] = {"pairs": len(pairs)}
     for figure in FIGURES:
         values = [b[figure] - a[figure] for a, b in pairs]

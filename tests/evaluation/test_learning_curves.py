@@ -157,6 +157,12 @@ def test_gain_of_a_method_over_itself_has_no_error(task):
     assert same["accuracy"] == same["accuracy_error"] == same["auc_error"] == 0.0
 
 
+def test_gain_without_a_common_seed_is_one_sentence():
+    records = [{"method": "scratch", "seed": 1}, {"method": "finetuned", "seed": 2}]
+    with pytest.raises(ConfigError, match="no seed has a training by 'finetuned' and one by 'scratch'"):
+        gain(records)
+
+
 def test_recipes_side_by_side_leave_complete_records(task, model, tmp_path):
     model.save_pretrained(tmp_path / "model")
     settings = dataclasses.replace(SETTINGS, epochs=1)
