@@ -348,9 +348,9 @@ def main() -> None:
         for objective, recipe, size, epochs in pretrainings(study)
     ]  # fmt: skip
     models = {(job.objective, job.recipe, job.size): job.model for job in jobs}
+    names = [job.name for job in jobs]
     pretrained = RunRecords(Path(options.records).with_name("pretraining.jsonl"), ["model"])
     if options.stage in ("pretrain", "all"):
-        names = [job.name for job in jobs]
         command.check_names(options.models or [], names)
         if not options.retrain:
             copy_shipped(jobs)
@@ -373,7 +373,7 @@ def main() -> None:
         # Records of other settings of the same name stay in the file and out of the tables.
         current = {name: r.digest for found in recipes(study, models).values() for name, r in found.items()}
         records.records = [r for r in records.records if current.get(r["method"]) == r["recipe"]]
-        pretrained.records = [r for r in pretrained.records if r["model"] in {job.name for job in jobs}]
+        pretrained.records = [r for r in pretrained.records if r["model"] in names]
         report = ho_report.make(wanted, study, records, pretrained, tested, output)
         command.write_results(output, report)
         if options.stage == "all":

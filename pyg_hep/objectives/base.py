@@ -89,6 +89,12 @@ def settle_negative_policy(policy: str | None, dataset: Any) -> str:
     return settled
 
 
+def loss_weight(batch: Batch, policy: str | None) -> Tensor:
+    """Event weights as the loss takes them under a settled policy for negative ones, shape ``[B]``."""
+    weight: Tensor = batch.weight
+    return weight.abs() if policy == "absolute" else weight
+
+
 def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     r"""Mean :math:`\sum_i w_i v_i / \sum_i |w_i|` over the events of all processes of a distributed job.
 

@@ -13,7 +13,7 @@ from torch_geometric.data import Batch
 from pyg_hep.errors import ConfigError
 from pyg_hep.metrics import accuracy, roc_auc
 from pyg_hep.nn import Backbone, Representation
-from pyg_hep.objectives.base import Objective, check_negative_policy, settle_negative_policy, weighted_mean
+from pyg_hep.objectives.base import Objective, check_negative_policy, loss_weight, settle_negative_policy, weighted_mean
 from pyg_hep.transforms.lorentz_augment import LorentzAugment
 
 
@@ -83,8 +83,7 @@ class Classification(Objective):
     def loss(self, representation: Representation, batch: Batch) -> dict[str, Tensor]:
         """``cross_entropy``, weighted."""
         logits, y = self.forward(representation)["logits"], batch[self.label]
-        weight = batch.weight.abs() if self.negative_weights == "absolute" else batch.weight
-        weight = weight * self.class_factors[y]
+        weight = loss_weight(batch, self.negative_weights) * self.class_factors[y]
         values = F.cross_entropy(logits, y, reduction="none")
         return {"cross_entropy": weighted_mean(values, weight)}
 

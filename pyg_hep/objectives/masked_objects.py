@@ -14,7 +14,7 @@ from pyg_hep.errors import ConfigError
 from pyg_hep.kinematics import delta_phi
 from pyg_hep.loader import EventLoader
 from pyg_hep.nn import Backbone, Representation
-from pyg_hep.objectives.base import Objective, check_negative_policy, settle_negative_policy, weighted_mean
+from pyg_hep.objectives.base import Objective, check_negative_policy, loss_weight, settle_negative_policy, weighted_mean
 from pyg_hep.schema import ObjectType
 from pyg_hep.transforms.lorentz_augment import LorentzAugment
 from pyg_hep.transforms.mask_objects import MaskObjects
@@ -26,7 +26,7 @@ B_JET = max(ObjectType) + 1
 
 def object_kinds(batch: Batch) -> Tensor:
     """Kind of each object, b-jets apart, shape ``[N]``."""
-    return torch.where((batch.kind == int(ObjectType.JET)) & (batch.btag > 0), B_JET, batch.kind)
+    return torch.where(COLUMNS["is_b_jet"](batch) > 0, B_JET, batch.kind)
 
 
 class MaskedObjects(Objective):
@@ -112,8 +112,7 @@ class MaskedObjects(Objective):
     def loss(self, representation: Representation, batch: Batch) -> dict[str, Tensor]:
         """``squared_error`` of hidden kinematics, and ``cross_entropy`` of hidden kinds."""
         outputs, hidden = self.forward(representation), batch.masked
-        weight = batch.weight.abs() if self.negative_weights == "absolute" else batch.weight
-        weight = weight[batch.batch]
+        weight = loss_weight(batch, self.negative_weights)[batch.batch]
         seen = hidden[:, self.places].to(weight.dtype)
         square = self.errors(outputs, self._truth(batch)) ** 2
         terms = {"squared_error": weighted_mean(square.flatten(), (seen * weight.unsqueeze(1)).flatten())}

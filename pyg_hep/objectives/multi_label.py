@@ -13,7 +13,7 @@ from torch_geometric.data import Batch
 from pyg_hep.errors import ConfigError
 from pyg_hep.metrics import roc_auc
 from pyg_hep.nn import Backbone, Representation
-from pyg_hep.objectives.base import Objective, check_negative_policy, settle_negative_policy, weighted_mean
+from pyg_hep.objectives.base import Objective, check_negative_policy, loss_weight, settle_negative_policy, weighted_mean
 
 
 class MultiLabel(Objective):
@@ -72,7 +72,7 @@ class MultiLabel(Objective):
     def loss(self, representation: Representation, batch: Batch) -> dict[str, Tensor]:
         """``cross_entropy`` of the yes-or-no labels and ``squared_error`` of the numbers, each over K."""
         outputs, y = self.forward(representation)["logits"], batch.y
-        weight = batch.weight.abs() if self.negative_weights == "absolute" else batch.weight
+        weight = loss_weight(batch, self.negative_weights)
         entropy = F.binary_cross_entropy_with_logits(outputs, y, reduction="none")
         terms = {"cross_entropy": (entropy, ~self.is_number), "squared_error": ((outputs - y) ** 2, self.is_number)}
         return {
