@@ -82,17 +82,30 @@ class Recipe:
     def digest(self) -> str:
         """Eight hexadecimal digits of everything that shapes a training; a pretrained model enters by its name.
 
-        Where it runs, and what it prints and logs, does not enter.
+        Only what differs from the defaults enters, so that a new option leaves the digests of old records alone;
+        where a training runs, and what it prints and logs, does not.
         """
-        content = dataclasses.asdict(replace(self, scratch=None, pretrained=None, settings=TrainingSettings()))
-        kept = ("epochs", "batch_size", "patience", "standardise", "precision", "gradient_clip")
-        content["settings"] = {name: getattr(self.settings, name) for name in kept}
+        content = _changed(replace(self, scratch=None, pretrained=None))
+        content |= {"optimisation": _changed(self.optimisation), "settings": _changed(self.settings)}
+        for name in ("accelerator", "devices", "strategy", "seed", "progress", "resume", "checkpoints", "tensorboard"):
+            content["settings"].pop(name, None)
         if self.pretrained is not None:
             content["pretrained"] = self.pretrained.parent.name
         if self.scratch is not None:
             content["scratch"] = [self.scratch.backbone.config(), self.scratch.features.columns]
         text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _changed(options: Any) -> dict[str, Any]:
+    """Fields of a data class that do not have their default value, by name."""
+    changed = {}
+    for field_ in dataclasses.fields(options):
+        factory = field_.default_factory
+        default = field_.default if factory is dataclasses.MISSING else factory()
+        if (value := getattr(options, field_.name)) != default:
+            changed[field_.name] = value
+    return changed
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,10 @@ class EventModel(lightning.LightningModule):
         epochs = self.trainer.max_epochs or 1
         steps = max(int(self.trainer.estimated_stepping_batches) // max(epochs, 1), 1)
         optimiser, schedule = self.optimisation.make(self.backbone, self.objective, epochs, steps)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        rule = {"scheduler": schedule, "interval": "step"}
+        if self.optimisation.schedule == "plateau":
+            rule |= {"interval": "epoch", "monitor": "val_loss"}
+        return {"optimizer": optimiser, "lr_scheduler": rule}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the state of the random numbers, so that a resumed run goes on as if never stopped."""

@@ -169,6 +169,8 @@ def fit(
     """Train a model as it is; see :func:`pretrain` for the arguments."""
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
+    if model.optimisation.schedule == "plateau" and val is None:
+        raise ConfigError("the schedule 'plateau' needs validation events")
     model.objective.prepare(train)
     if settings.progress:
         print("\n".join(["Training events:", *summary(train)]))

@@ -17,7 +17,9 @@ _OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
 }
-_SCHEDULES = ("exponential", "cosine", "constant")
+_SCHEDULES = ("exponential", "cosine", "plateau", "constant")
+
+Schedule = torch.optim.lr_scheduler.LambdaLR | torch.optim.lr_scheduler.ReduceLROnPlateau
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,15 @@ class Optimisation:
         layer_decay: factor on the backbone's learning rate for each of its parts, counted from the output.
         frozen: parts of the backbone (names of its child modules) that stay as they are; ``backbone`` is all.
         weight_decay: as the optimiser defines it.
-        schedule: of the learning rate over epochs: ``exponential``, ``cosine`` (to 0) or ``constant``.
-        decay: factor per epoch of the exponential schedule.
+        schedule: of the learning rate over epochs: ``exponential``, ``cosine`` (to ``floor``), ``plateau`` (lower
+            when the validation loss stands still) or ``constant``.
+        decay: factor per epoch of the exponential schedule; factor at a plateau.
         warmup_epochs: epochs of linear increase from 0 before the schedule.
+        floor: fraction of the first learning rate at which the cosine ends and below which a plateau does not go.
+        plateau_patience: epochs without a lower validation loss before a plateau lowers the rate.
+
+    Raises:
+        ConfigError: for values that cannot be used.
     """
 
     optimiser: str = "adam"
@@ -45,6 +53,8 @@ class Optimisation:
     schedule: str = "exponential"
     decay: float = 0.99
     warmup_epochs: float = 0.0
+    floor: float = 0.0
+    plateau_patience: int = 10
 
     def __post_init__(self) -> None:
         for value, valid in ((self.optimiser, _OPTIMISERS), (self.schedule, _SCHEDULES)):
@@ -52,6 +62,13 @@ class Optimisation:
                 raise ConfigError(f"{value!r} is not possible: {nearest(value, valid)}")
         if not self.learning_rate > 0:
             raise ConfigError(f"learning_rate must be positive, found {self.learning_rate}")
+        if not 0 <= self.floor < 1:
+            raise ConfigError(f"floor must be a fraction of the learning rate, 0 to 1, found {self.floor}")
+        if self.schedule == "plateau" and (self.warmup_epochs or not 0 < self.decay < 1):
+            raise ConfigError(
+                f"the schedule 'plateau' has a decay between 0 and 1 and no warmup_epochs, found decay={self.decay} "
+                f"and warmup_epochs={self.warmup_epochs}"
+            )
 
     def parameter_groups(self, backbone: nn.Module, objective: nn.Module) -> list[dict[str, Any]]:
         """One group per part of the backbone and one for the heads, each with its learning rate and name.
@@ -83,8 +100,8 @@ class Optimisation:
 
     def make(
         self, backbone: nn.Module, objective: nn.Module, epochs: int, steps_per_epoch: int
-    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
-        """Optimiser and schedule; the schedule is stepped once per optimiser step."""
+    ) -> tuple[torch.optim.Optimizer, Schedule]:
+        """Optimiser and schedule, which is stepped once per optimiser step; a plateau once per epoch."""
         options: dict[str, Any] = {"weight_decay": self.weight_decay}
         if self.optimiser == "sgd":
             options["momentum"] = 0.9
@@ -92,6 +109,11 @@ class Optimisation:
             options["fused"] = True  # one call for all parameters; on GPUs torch's default does the like
         groups = self.parameter_groups(backbone, objective)
         optimiser = _OPTIMISERS[self.optimiser](groups, lr=self.learning_rate, **options)
+        if self.schedule == "plateau":
+            lowest = [self.floor * group["lr"] for group in optimiser.param_groups]
+            return optimiser, torch.optim.lr_scheduler.ReduceLROnPlateau(
+                optimiser, factor=self.decay, patience=self.plateau_patience, min_lr=lowest
+            )
 
         def factor(step: int) -> float:
             # Whole epochs for the published schedule, LR(x) = LR_initial * decay^x; the rest changes smoothly.
@@ -101,7 +123,8 @@ class Optimisation:
             if self.schedule == "exponential":
                 return float(self.decay ** math.floor(epoch))
             if self.schedule == "cosine":
-                return 0.5 * (1 + math.cos(math.pi * min(epoch / max(epochs, 1), 1.0)))
+                share = 0.5 * (1 + math.cos(math.pi * min(epoch / max(epochs, 1), 1.0)))
+                return self.floor + (1 - self.floor) * share
             return 1.0
 
         return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, factor)

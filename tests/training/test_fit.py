@@ -57,6 +57,15 @@ def test_training_lowers_the_loss_and_beats_guessing(splits, pretrained):
     assert tested.probability.sum(axis=1) == pytest.approx(1.0)
 
 
+def test_a_plateau_follows_the_validation_loss(splits, tmp_path):
+    model = make()
+    model.optimisation = Optimisation(learning_rate=1e-3, schedule="plateau", decay=0.1, plateau_patience=1)
+    with pytest.raises(ConfigError, match="'plateau' needs validation events"):
+        pretrain(model, splits[0], output=tmp_path / "without", settings=SETTINGS)
+    result = pretrain(model, *splits[:2], output=tmp_path / "with", settings=SETTINGS)
+    assert len(result.history) == SETTINGS.epochs
+
+
 def test_output_folder_holds_model_checkpoints_history_and_logs(pretrained):
     folder = pretrained.folder
     assert {"best.ckpt", "last.ckpt"} == {p.name for p in (folder / "checkpoints").iterdir()}

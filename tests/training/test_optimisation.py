@@ -72,6 +72,37 @@ def test_published_schedule_falls_by_one_percent_per_epoch():
     assert values == pytest.approx([1e-4] * 4 + [0.99e-4] * 4 + [0.99**2 * 1e-4] * 4)
 
 
+def test_cosine_ends_at_its_floor():
+    # Kishimoto et al. (ISGC 2025), section 5: from 0.01 to 0.0001.
+    values = learning_rates(50, 4, schedule="cosine", learning_rate=0.01, floor=0.01)
+    assert values[0] == 0.01
+    assert 1e-4 < values[-1] < 1.1e-4
+
+
+def test_plateau_lowers_the_rate_only_when_the_loss_stands_still():
+    # Abasov et al., level 1: reduced on a plateau.
+    options = Optimisation(schedule="plateau", learning_rate=1.0, decay=0.5, plateau_patience=1, floor=0.2)
+    optimiser, schedule = options.make(nn.Linear(2, 2), nn.Linear(2, 2), 10, 1)
+    found = []
+    for loss in [3.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]:
+        schedule.step(loss)
+        found.append(optimiser.param_groups[-1]["lr"])
+    assert found == [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2, 0.2, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"floor": 1.0}, "floor"),
+        ({"schedule": "plateau", "decay": 1.0}, "decay=1.0"),
+        ({"schedule": "plateau", "decay": 0.5, "warmup_epochs": 1}, "warmup_epochs=1"),
+    ],
+)
+def test_impossible_schedules_are_named(options, named):
+    with pytest.raises(ConfigError, match=named):
+        Optimisation(**options)
+
+
 def test_cosine_constant_and_warm_up():
     cosine = learning_rates(10, 2, schedule="cosine", learning_rate=1.0)
     assert cosine[0] == 1.0
