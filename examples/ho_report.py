@@ -226,6 +226,10 @@ def figure1(
         print(f"{method}: pretraining {cost / 3600:.2f} h, baseline {base / 3600:.4f} h at {largest:,d} per class, "
               f"ratio {ratio:.2f}: pays above {result[method]['break_even_tasks']:.0f} tasks "
               f"(paper: 45.5 h, 2.94 h at 10^7, 0.38, 41)")  # fmt: skip
-        plots.plot_ratios({TITLES[t]: {s: (r["seconds"], r["seconds_error"]) for s, r in rows.items()}
-                           for t, rows in ratios.items()}, output / f"figure1_{method}.png")  # fmt: skip
+        curves = {TITLES[t]: {s: (r["seconds"], r["seconds_error"]) for s, r in rows.items()}
+                  for t, rows in ratios.items()}  # fmt: skip
+        plots.plot_curves(
+            curves, output / f"figure1_{method}.png", "cost of fine-tuning / cost from scratch", reference=1.0,
+            logarithmic=True,
+        )  # fmt: skip
     return result

@@ -11,7 +11,6 @@ kept and not done again: networks in --output, trainings as lines of --records, 
 
 import json
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from pyg_hep import command
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.evaluation import RunRecords, Task
-from pyg_hep.evaluation.learning_curves import RECORD_KEY, Recipe, Run, execute_all, plan
+from pyg_hep.evaluation.learning_curves import RECORD_KEY, Recipe, Run, finish, plan
 from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification, MultiLabel
 from pyg_hep.readers import load_card
@@ -302,24 +301,6 @@ def runs_of(group: str, study: Study, models: dict[tuple[str, str, int], Path], 
     ]
 
 
-def train_tasks(
-    groups: Sequence[str], study: Study, models: dict[tuple[str, str, int], Path], records: RunRecords, options: Any
-) -> None:
-    """Every training that has no record yet, one record each as it ends."""
-    waiting = [run for group in groups for run in runs_of(group, study, models, options) if run.key not in records]
-    lacking = sorted(
-        {str(r.recipe.pretrained) for r in waiting if r.recipe.pretrained and not r.recipe.pretrained.is_dir()}
-    )
-    if lacking:
-        raise ConfigError(f"no pretrained network in {lacking[0]}: --stage pretrain makes it")
-    print(f"{len(waiting)} trainings to do, {len(records)} recorded in {records.path}")
-    note = {"git": command.git_hash(), "date": time.strftime("%Y-%m-%d"), "threads": 1 if options.workers > 1 else None}
-    for record in execute_all(waiting, options.workers):
-        records.append({**record, **note})
-        print(f"{record['task']} {record['method']} {record['size']} seed {record['seed']}: "
-              f"accuracy {record['accuracy']:.4f}, AUC {record['auc']:.4f}", flush=True)  # fmt: skip
-
-
 def main() -> None:
     """Whatever the stage asks for and is not done yet."""
     parser = command.Options(__doc__)
@@ -358,11 +339,12 @@ def main() -> None:
         print(f"{len(todo)} networks to pretrain: {', '.join(job.name for job in todo)}")
         done = run_in_processes(run_pretraining, todo, options.workers, import_main=True)
         for _, record in done if options.workers > 1 else enumerate(map(run_pretraining, todo)):
-            pretrained.append({**record, "git": command.git_hash(), "date": time.strftime("%Y-%m-%d")})
+            pretrained.append({**record, **command.note()})
             print(json.dumps(record), flush=True)
     records = RunRecords(options.records, RECORD_KEY)
     if options.stage in ("finetune", "all"):
-        train_tasks(options.groups, study, models, records, options)
+        runs = [run for group in options.groups for run in runs_of(group, study, models, options)]
+        finish(runs, records, options.workers, command.note())
     if options.stage in ("table1", "table3", "figure1", "all"):
         wanted = ("table1", "table3", "figure1") if options.stage == "all" else (options.stage,)
         tested = (

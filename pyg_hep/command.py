@@ -9,6 +9,7 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -89,6 +90,11 @@ def git_hash() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return commit.stdout.strip()
+
+
+def note() -> dict[str, str]:
+    """Where a figure comes from: commit and date."""
+    return {"git": git_hash(), "date": time.strftime("%Y-%m-%d")}
 
 
 def start_run(output: str | Path, parser: Options, options: jsonargparse.Namespace) -> Path:

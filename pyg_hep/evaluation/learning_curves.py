@@ -19,6 +19,7 @@ from tqdm import tqdm
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.evaluation.baseline import SummaryVariables, boosted_trees
+from pyg_hep.evaluation.records import RunRecords
 from pyg_hep.loader import EventLoader
 from pyg_hep.metrics import accuracy, roc_auc
 from pyg_hep.objectives import Classification
@@ -231,6 +232,29 @@ def execute_all(runs: Sequence[Run], workers: int = 1) -> Iterator[dict[str, Any
         for _, record in results:
             yield record
             bar.update()
+
+
+def finish(runs: Sequence[Run], records: RunRecords, workers: int = 1, note: Mapping[str, Any] | None = None) -> None:
+    """Train every run that has no record yet; the record of each is written, and a line printed, as it ends.
+
+    Args:
+        runs: all runs of a study.
+        records: those that are finished, with the key :data:`RECORD_KEY`.
+        workers: processes that train at the same time, one thread each.
+        note: further entries of every new record, such as the commit and the date.
+
+    Raises:
+        ConfigError: for a pretrained model that is not there.
+    """
+    waiting = [run for run in runs if run.key not in records]
+    for run in waiting:
+        if run.recipe.pretrained is not None and not run.recipe.pretrained.is_dir():
+            raise ConfigError(f"no pretrained network in {run.recipe.pretrained}: --stage pretrain makes it")
+    print(f"{len(waiting)} trainings to do, {len(records)} recorded in {records.path}")
+    for record in execute_all(waiting, workers):
+        records.append({**record, **(note or {})})
+        print(f"{record['task']} {record['method']} {record['size']} seed {record['seed']}: "
+              f"accuracy {record['accuracy']:.4f}, AUC {record['auc']:.4f}", flush=True)  # fmt: skip
 
 
 def mean_and_error(values: Sequence[float], replicas: Sequence[Sequence[float]]) -> tuple[float, float, float]:

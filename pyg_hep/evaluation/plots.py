@@ -182,28 +182,36 @@ def plot_gains(
         axes.margins(x=0.2)
 
 
-def plot_ratios(
-    ratios: Mapping[str, Mapping[int, tuple[float, float]]],
+def plot_curves(
+    curves: Mapping[str, Mapping[int, tuple[float, float]]],
     path: str | Path,
-    label: str = "cost of fine-tuning / cost from scratch",
+    label: str,
+    *,
+    horizontal: str = "training events per class",
+    reference: float | None = None,
+    logarithmic: bool = False,
 ) -> None:
-    """Ratios of costs against the number of training events, one line per task, against the line of equal cost.
+    """Figures with their errors against a number of events, one line per name.
 
     Args:
-        ratios: task -> training events per class -> (ratio, error).
+        curves: name -> number of events -> (figure, error).
         path: of the PNG.
         label: of the vertical axis.
+        horizontal: label of the horizontal axis, which is logarithmic.
+        reference: where a dotted line is drawn, such as 0 for gains and 1 for ratios.
+        logarithmic: whether the vertical axis is logarithmic too.
     """
     with png_figure(path) as figure:
         axes = figure.subplots()
-        axes.axhline(1.0, color="grey", linestyle=":", linewidth=1.2)
-        for (name, points), colour in zip(ratios.items(), itertools.cycle(COLOURS), strict=False):
+        if reference is not None:
+            axes.axhline(reference, color="grey", linestyle=":", linewidth=1.2)
+        for (name, points), colour in zip(curves.items(), itertools.cycle(COLOURS), strict=False):
             sizes = np.array(list(points), dtype=float)
             values = np.array(list(points.values()), dtype=float)
             axes.errorbar(
                 sizes, values[:, 0], yerr=values[:, 1], fmt="o-", capsize=4, color=colour, label=name, alpha=0.85
             )
-        axes.set(xscale="log", yscale="log", xlabel="training events per class", ylabel=label)
+        axes.set(xscale="log", yscale="log" if logarithmic else "linear", xlabel=horizontal, ylabel=label)
         axes.legend(fontsize=12)
 
 

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
-from pyg_hep.errors import ConfigError
 from pyg_hep.kinematics import delta_phi
 from pyg_hep.loader import EventLoader
 from pyg_hep.nn import Backbone, Representation
@@ -38,9 +37,12 @@ class MaskedObjects(Objective):
     w is the weight of the event. For phi the difference is the shorter one around the circle.
 
     Args:
-        columns: features of the view that the model reads, or its name: all of them can be hidden.
+        columns: features of the view that the model reads, or its name.
         probability: of hiding a variable of an object.
         whole: hide whole objects instead.
+        hide: columns that can be hidden, all by default. With those of the kind alone
+            (:data:`~pyg_hep.transforms.node_features.KIND_COLUMNS`) there is no squared error: this is the
+            earlier pretraining of Kishimoto et al., which their later paper describes in section 5.
         augment: arguments of the :class:`~pyg_hep.transforms.LorentzAugment` that changes training events before;
             None leaves them as they are.
         negative_weights: as for :class:`~pyg_hep.objectives.Classification`.
@@ -60,16 +62,16 @@ class MaskedObjects(Objective):
         columns: str | Sequence[str] = "abasov",
         probability: float = 0.3,
         whole: bool = False,
+        hide: Sequence[str] | None = None,
         augment: Mapping[str, Any] | None = None,
         negative_weights: str | None = None,
     ):
         super().__init__()
-        self.mask = MaskObjects(columns, probability, whole)
-        self.kinematics = [name for name in self.mask.columns if name not in KIND_COLUMNS]
-        if not self.kinematics:
-            raise ConfigError(f"MaskedObjects: none of the columns {', '.join(self.mask.columns)} is a kinematic one")
+        self.mask = MaskObjects(columns, probability, whole, hide)
+        hidden = self.mask.hide or self.mask.columns
+        self.kinematics = [name for name in self.mask.columns if name in hidden and name not in KIND_COLUMNS]
         self.places = [self.mask.columns.index(name) for name in self.kinematics]
-        kind = [k for k, name in enumerate(self.mask.columns) if name in KIND_COLUMNS]
+        kind = [k for k, name in enumerate(self.mask.columns) if name in hidden and name in KIND_COLUMNS]
         self.kind_place = kind[0] if kind else None
         self.transform = None if augment is None else LorentzAugment(**augment)
         self.negative_weights = check_negative_policy(negative_weights)
@@ -87,7 +89,9 @@ class MaskedObjects(Objective):
 
     def heads(self, backbone: Backbone) -> nn.ModuleDict:
         """Linear layers from an object's representation to its kinematics and to the logits of its kind."""
-        self.head = nn.ModuleDict({"kinematics": nn.Linear(backbone.out_channels, len(self.kinematics))})
+        self.head = nn.ModuleDict()
+        if self.kinematics:
+            self.head["kinematics"] = nn.Linear(backbone.out_channels, len(self.kinematics))
         if self.kind_place is not None:
             self.head["kind"] = nn.Linear(backbone.out_channels, B_JET + 1)
         return self.head
@@ -113,9 +117,11 @@ class MaskedObjects(Objective):
         """``squared_error`` of hidden kinematics, and ``cross_entropy`` of hidden kinds."""
         outputs, hidden = self.forward(representation), batch.masked
         weight = loss_weight(batch, self.negative_weights)[batch.batch]
-        seen = hidden[:, self.places].to(weight.dtype)
-        square = self.errors(outputs, self._truth(batch)) ** 2
-        terms = {"squared_error": weighted_mean(square.flatten(), (seen * weight.unsqueeze(1)).flatten())}
+        terms = {}
+        if self.kinematics:
+            seen = hidden[:, self.places].to(weight.dtype)
+            square = self.errors(outputs, self._truth(batch)) ** 2
+            terms["squared_error"] = weighted_mean(square.flatten(), (seen * weight.unsqueeze(1)).flatten())
         if self.kind_place is not None:
             entropy = F.cross_entropy(outputs["kind"], object_kinds(batch), reduction="none")
             terms["cross_entropy"] = weighted_mean(entropy, weight * hidden[:, self.kind_place])
@@ -124,25 +130,25 @@ class MaskedObjects(Objective):
     def targets(self, batch: Batch) -> dict[str, Tensor]:
         """Kinematics and kind of each object, which of them are hidden, and the weight of its event."""
         hidden = batch.masked
-        found = {
-            "kinematics": self._truth(batch),
-            "hidden": hidden[:, self.places],
-            "weight": batch.weight[batch.batch],
-        }
+        found = {"weight": batch.weight[batch.batch]}
+        if self.kinematics:
+            found |= {"kinematics": self._truth(batch), "hidden": hidden[:, self.places]}
         if self.kind_place is not None:
             found |= {"kind": object_kinds(batch), "kind_hidden": hidden[:, self.kind_place]}
         return found
 
     def metrics(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, float]:
         """Root mean square ``rmse_<column>`` in standard deviations, and ``kind_accuracy``, of what was hidden."""
-        weight = targets["weight"].double().unsqueeze(1) * targets["hidden"]
-        square = (self.errors(outputs, targets["kinematics"]).double() ** 2 * weight).sum(0)
-        total = weight.sum(0)
-        figures = {
-            f"rmse_{name}": float((square[k] / total[k]).clamp(min=0).sqrt())
-            for k, name in enumerate(self.kinematics)
-            if float(total[k]) > 0
-        }
+        figures = {}
+        if self.kinematics:
+            weight = targets["weight"].double().unsqueeze(1) * targets["hidden"]
+            square = (self.errors(outputs, targets["kinematics"]).double() ** 2 * weight).sum(0)
+            total = weight.sum(0)
+            figures = {
+                f"rmse_{name}": float((square[k] / total[k]).clamp(min=0).sqrt())
+                for k, name in enumerate(self.kinematics)
+                if float(total[k]) > 0
+            }
         if "kind" in targets:
             w = targets["weight"].double() * targets["kind_hidden"]
             if float(w.sum()) > 0:
@@ -162,6 +168,8 @@ class MaskedObjects(Objective):
             ConfigError: for negative weights under the policy ``"error"``.
         """
         self.negative_weights = settle_negative_policy(self.negative_weights, dataset)
+        if not self.kinematics:
+            return
         truth = self._truth(next(iter(EventLoader(dataset, 20_000, shuffle=True, seed=0)))).double()
         scale = truth.std(dim=0)
         scale[scale < 1e-6] = 1.0

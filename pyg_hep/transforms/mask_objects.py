@@ -10,7 +10,7 @@ from torch_geometric.data import Data
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from pyg_hep.errors import ConfigError
+from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.transforms.node_features import KIND_COLUMNS, check_columns
 
 
@@ -27,6 +27,7 @@ class MaskObjects(BaseTransform):
         columns: those of the view, or its name.
         probability: of hiding a variable of an object (or, with ``whole``, the object).
         whole: hide whole objects, all of their variables at once.
+        hide: columns that can be hidden, some of ``columns``; None is all of them.
 
     Raises:
         ConfigError: for an unknown column or a probability outside [0, 1].
@@ -35,11 +36,24 @@ class MaskObjects(BaseTransform):
     (reconstruction of masked variables: 30 %).
     """
 
-    def __init__(self, columns: str | Sequence[str] = "abasov", probability: float = 0.3, whole: bool = False):
+    def __init__(
+        self,
+        columns: str | Sequence[str] = "abasov",
+        probability: float = 0.3,
+        whole: bool = False,
+        hide: Sequence[str] | None = None,
+    ):
         if not 0.0 <= probability <= 1.0:
             raise ConfigError(f"MaskObjects: probability must lie in [0, 1], found {probability}")
         self.columns = check_columns(columns)
         self.probability, self.whole = probability, whole
+        if hide is not None and not hide:
+            raise ConfigError("MaskObjects: hide names no column; None hides all")
+        for name in hide or ():
+            if name not in self.columns:
+                raise ConfigError(f"MaskObjects cannot hide {name!r}: {nearest(name, self.columns)}")
+        self.hide = None if hide is None else tuple(hide)
+        self._can_be_hidden = torch.tensor([hide is None or name in hide for name in self.columns])
         kind = [name for name in self.columns if name in KIND_COLUMNS]
         variables = [name for name in self.columns if name not in kind] + (["kind"] if kind else [])
         self._variable = torch.tensor([variables.index("kind" if name in kind else name) for name in self.columns])
@@ -47,13 +61,15 @@ class MaskObjects(BaseTransform):
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments, as plain JSON."""
-        return {"columns": list(self.columns), "probability": self.probability, "whole": self.whole}
+        hide = None if self.hide is None else list(self.hide)
+        return {"columns": list(self.columns), "probability": self.probability, "whole": self.whole, "hide": hide}
 
     def forward(self, data: Data) -> Data:
         """Return ``data`` with ``masked``."""
         objects, device = data.p4.size(0), data.p4.device
         hidden = torch.rand(objects, 1 if self.whole else self._variables, device=device) < self.probability
-        data.masked = hidden.expand(-1, self._variables)[:, self._variable.to(device)]
+        hidden = hidden.expand(-1, self._variables)[:, self._variable.to(device)]
+        data.masked = hidden & self._can_be_hidden.to(device)
         return data
 
     def __repr__(self) -> str:

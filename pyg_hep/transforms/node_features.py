@@ -119,7 +119,8 @@ class NodeFeatures(BaseTransform):
     .. math:: x_{if} = (c_{if} - \text{mean}_f) / \text{scale}_f
 
     Features that a batch marks as hidden (``masked``, see :class:`~pyg_hep.transforms.MaskObjects`) become 0, and
-    the four-vectors ``p4`` of their objects zeros. Works on one ``Data`` and on a ``Batch`` alike.
+    the four-vectors ``p4`` of objects of which more than the kind is hidden, zeros. Works on one ``Data`` and on a
+    ``Batch`` alike.
 
     Args:
         columns: names from :data:`COLUMNS`, or the name of a published view (:data:`PRESETS`).
@@ -189,7 +190,8 @@ class NodeFeatures(BaseTransform):
                     "mask the columns of that view"
                 )
             x = x.masked_fill(data.masked, 0.0)
-            data.p4 = data.p4.masked_fill(data.masked.any(dim=1, keepdim=True), 0.0)
+            momentum = [name not in KIND_COLUMNS for name in self.columns]
+            data.p4 = data.p4.masked_fill(data.masked[:, momentum].any(dim=1, keepdim=True), 0.0)
             if data.edge_index is not None and data.edge_attr is not None:
                 data.edge_attr = edge_features(data.p4, data.edge_index)
         data.x = x

@@ -14,6 +14,8 @@ from pyg_hep.objectives.masked_objects import B_JET
 from pyg_hep.schema import ObjectType
 from pyg_hep.testing.events import random_events
 from pyg_hep.training import EventModel, TrainingSettings, pretrain
+from pyg_hep.transforms import NodeFeatures
+from pyg_hep.transforms.node_features import KIND_COLUMNS, PRESETS
 
 
 def setup(columns="abasov", **kwargs):
@@ -63,6 +65,22 @@ def test_phi_is_compared_around_the_circle():
     assert float(found) == pytest.approx((6.2 - 2 * math.pi) / 1.8, rel=1e-5)
 
 
+def test_kinds_alone_can_be_hidden():
+    # The earlier pretraining of Kishimoto et al.: what is the type of this object, given all of its momentum?
+    kinds = [name for name in PRESETS["kishimoto"] if name in KIND_COLUMNS]
+    objective, representation, task = setup("kishimoto", probability=0.5, hide=kinds)
+    places = [PRESETS["kishimoto"].index(name) for name in kinds]
+    others = [k for k in range(11) if k not in places]
+    assert 0 < int(task.masked[:, places].any(dim=1).sum()) < 16
+    assert not task.masked[:, others].any()
+    seen = NodeFeatures("kishimoto")(task)
+    assert torch.equal(seen.x[:, others], NodeFeatures("kishimoto").raw(task)[:, others])
+    assert torch.equal(seen.p4, task.p4)
+    assert set(objective(representation)) == {"kind"}
+    assert set(objective.loss(representation, task)) == {"cross_entropy"}
+    assert set(objective.metrics(objective(representation), objective.targets(task))) == {"kind_accuracy"}
+
+
 def test_nothing_hidden_costs_nothing():
     objective, representation, task = setup(probability=0.0)
     assert all(float(value) == 0.0 for value in objective.loss(representation, task).values())
@@ -84,7 +102,9 @@ def test_learns_from_files_and_is_made_again(tmp_path, nanoaod):
 
 
 def test_what_cannot_be():
-    with pytest.raises(ConfigError, match="none of the columns is_jet is a kinematic one"):
-        MaskedObjects(["is_jet"])
+    with pytest.raises(ConfigError, match="cannot hide 'is_jett'.*did you mean 'is_jet'"):
+        MaskedObjects(["pt", "is_jet"], hide=["is_jett"])
+    with pytest.raises(ConfigError, match="hide names no column"):
+        MaskedObjects(hide=[])
     with pytest.raises(ConfigError, match="probability"):
         MaskedObjects(probability=1.5)
