@@ -43,6 +43,8 @@ class MaskedObjects(Objective):
         hide: columns that can be hidden, all by default. With those of the kind alone
             (:data:`~pyg_hep.transforms.node_features.KIND_COLUMNS`) there is no squared error: this is the
             earlier pretraining of Kishimoto et al., which their later paper describes in section 5.
+        generated: estimate generated objects too, from their kind and charge and the reconstructed event, see
+            :class:`~pyg_hep.transforms.MaskObjects`.
         augment: arguments of the :class:`~pyg_hep.transforms.LorentzAugment` that changes training events before;
             None leaves them as they are.
         negative_weights: as for :class:`~pyg_hep.objectives.Classification`.
@@ -63,11 +65,12 @@ class MaskedObjects(Objective):
         probability: float = 0.3,
         whole: bool = False,
         hide: Sequence[str] | None = None,
+        generated: bool = False,
         augment: Mapping[str, Any] | None = None,
         negative_weights: str | None = None,
     ):
         super().__init__()
-        self.mask = MaskObjects(columns, probability, whole, hide)
+        self.mask = MaskObjects(columns, probability, whole, hide, generated)
         hidden = self.mask.hide or self.mask.columns
         self.kinematics = [name for name in self.mask.columns if name in hidden and name not in KIND_COLUMNS]
         self.places = [self.mask.columns.index(name) for name in self.kinematics]

@@ -232,8 +232,51 @@ def kishimoto_samples(events: int, lhe_dir: Path | None = None) -> list[Sample]:
     return samples
 
 
+ABASOV_GROUPS: dict[int, dict[str, float]] = {
+    0: {"Wjet": 1 / 3, "Zjet": 1 / 3, "dijet": 1 / 3},
+    1: {"singletop_t": 1.0},
+    2: {"ttbar": 0.5, "ttH": 0.5},
+    3: {"ttt": 1.0},
+    4: {"tttt": 1.0},
+}
+"""Number of top quarks -> its processes and their shares. Those without a top quark have a recoil above 200 GeV: the
+slides ask for kinematics close to the others."""
+
+ABASOV_NEW_PHYSICS = {"tq": "singletop_t", "tq_phi": "singletop_phi"}
+"""LHE file -> process: single top quarks in the Standard Model, and with a scalar dark-matter mediator."""
+
+
+def abasov_samples(events: int, lhe_dir: Path | None) -> list[Sample]:
+    """The samples of Abasov et al.: ``groups/`` for both networks, ``new_physics/`` for the search by entropy.
+
+    Single top quarks come from one LHE file, cut in two: no hard event of the search has trained a network.
+
+    Args:
+        events: of every group.
+        lhe_dir: folder with the LHE files ``tq``, ``tq_phi``, ``tttW``, ``tttj`` and ``tttt``.
+
+    Raises:
+        ConfigError: when a file is not there.
+    """
+    lhe = {process: (process,) for process in ("tttt",)} | _LHE_FILES | {"singletop_t": ("tq",)}
+    samples = []
+    for group in ABASOV_GROUPS.values():
+        for process, share in group.items():
+            files = tuple(find_lhe(lhe_dir, file, process) for file in lhe.get(process, ()))
+            part = (0.0, 0.5) if process == "singletop_t" else (0.0, 1.0)
+            settings = () if files else (*_LIKE_LHE, *_SCALES.get(process, ()))
+            samples.append(Sample(f"groups/{process}", process, round(share * events), 301, files, part, settings))
+    for file, process in ABASOV_NEW_PHYSICS.items():
+        part = (0.5, 1.0) if file == "tq" else (0.0, 1.0)
+        samples.append(
+            Sample(f"new_physics/{file}", process, events, 302, (find_lhe(lhe_dir, file, process),), part)
+        )  # fmt: skip
+    return samples
+
+
 PRESETS: dict[str, Callable[[int, Path | None], list[Sample]]] = {
     "ho": ho_samples,
     "kishimoto": kishimoto_samples,
+    "abasov": abasov_samples,
 }
 """Value of ``--preset`` of ``examples/simulate.py`` -> its samples."""

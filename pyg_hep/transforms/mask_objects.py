@@ -11,6 +11,7 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
 from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.schema import Level
 from pyg_hep.transforms.node_features import KIND_COLUMNS, check_columns
 
 
@@ -28,6 +29,8 @@ class MaskObjects(BaseTransform):
         probability: of hiding a variable of an object (or, with ``whole``, the object).
         whole: hide whole objects, all of their variables at once.
         hide: columns that can be hidden, some of ``columns``; None is all of them.
+        generated: hide all of generated objects (the column ``level``), always, but for their kind and charge: they
+            are targets, of which a model knows that they are there.
 
     Raises:
         ConfigError: for an unknown column or a probability outside [0, 1].
@@ -42,6 +45,7 @@ class MaskObjects(BaseTransform):
         probability: float = 0.3,
         whole: bool = False,
         hide: Sequence[str] | None = None,
+        generated: bool = False,
     ):
         if not 0.0 <= probability <= 1.0:
             raise ConfigError(f"MaskObjects: probability must lie in [0, 1], found {probability}")
@@ -53,6 +57,8 @@ class MaskObjects(BaseTransform):
             if name not in self.columns:
                 raise ConfigError(f"MaskObjects cannot hide {name!r}: {nearest(name, self.columns)}")
         self.hide = None if hide is None else tuple(hide)
+        self.generated = generated
+        self._target = torch.tensor([name != "charge" and name not in KIND_COLUMNS for name in self.columns])
         self._can_be_hidden = torch.tensor([hide is None or name in hide for name in self.columns])
         kind = [name for name in self.columns if name in KIND_COLUMNS]
         variables = [name for name in self.columns if name not in kind] + (["kind"] if kind else [])
@@ -62,7 +68,8 @@ class MaskObjects(BaseTransform):
     def config(self) -> dict[str, Any]:
         """Constructor arguments, as plain JSON."""
         hide = None if self.hide is None else list(self.hide)
-        return {"columns": list(self.columns), "probability": self.probability, "whole": self.whole, "hide": hide}
+        config = {"columns": list(self.columns), "probability": self.probability, "whole": self.whole, "hide": hide}
+        return config | {"generated": self.generated}
 
     def forward(self, data: Data) -> Data:
         """Return ``data`` with ``masked``."""
@@ -70,6 +77,9 @@ class MaskObjects(BaseTransform):
         hidden = torch.rand(objects, 1 if self.whole else self._variables, device=device) < self.probability
         hidden = hidden.expand(-1, self._variables)[:, self._variable.to(device)]
         data.masked = hidden & self._can_be_hidden.to(device)
+        if self.generated:
+            truth = (data.level == int(Level.GEN)).unsqueeze(1)
+            data.masked = torch.where(truth, self._target.to(device), data.masked)
         return data
 
     def __repr__(self) -> str:

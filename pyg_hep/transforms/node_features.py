@@ -41,6 +41,17 @@ def _is_jet(tagged: bool) -> Column:
     return lambda data: ((data.kind == int(ObjectType.JET)) & ((data.btag > 0) == tagged)).to(data.p4.dtype)
 
 
+def _is_particle(number: int) -> Column:
+    """Flag of a generated particle (of either charge) by its PDG number; 0 where no truth is kept."""
+
+    def column(data: Data) -> Tensor:
+        if "pdg_id" not in data:
+            return torch.zeros_like(data.p4[:, 0])
+        return (data.pdg_id.abs() == number).to(data.p4.dtype)
+
+    return column
+
+
 def _log(column: Column) -> Column:
     # Masses and missing energies can be 0: below 1 MeV the logarithm stays where it is.
     return lambda data: column(data).clamp(min=1e-3).log()
@@ -70,6 +81,8 @@ COLUMNS: dict[str, Column] = {
     "is_lepton": _is_kind(ObjectType.ELECTRON, ObjectType.MUON),
     "is_light_jet": _is_jet(tagged=False),
     "is_b_jet": _is_jet(tagged=True),
+    "is_w": _is_particle(24),
+    "is_top": _is_particle(6),
 }
 """Feature name -> how it is made from the stored columns, shape ``[N]``; momenta and energies in GeV."""
 
@@ -83,13 +96,18 @@ PRESETS: dict[str, tuple[str, ...]] = {
         "pt", "eta", "phi", "px", "py", "pz", "energy",
         "is_light_jet", "is_b_jet", "is_electron", "is_muon", "is_tau", "is_met",
     ),
+    "abasov_truth": (
+        "pt", "eta", "phi", "px", "py", "pz", "energy", "charge",
+        "is_light_jet", "is_b_jet", "is_electron", "is_muon", "is_tau", "is_met", "is_w", "is_top",
+    ),
 }  # fmt: skip
 """Published views.
 
 ``ho``: Ho et al., arXiv:2412.10665, section III B (E = pt cosh eta, kind as an integer). ``kishimoto``: Kishimoto et
 al., "A study of foundation models for event classification in collider physics", section 3. ``abasov``: Abasov et al.,
 "Developing foundational transformer models for unified top-quark physics analysis", the universal set of variables
-(the kind of an object one by one, which the slides leave open).
+(the kind of an object one by one, which the slides leave open). ``abasov_truth``: the same with the charge and flags of
+generated W bosons and top quarks, for events that have them as targets (card ``abasov_truth``).
 """
 
 KIND_COLUMNS = ("kind", *(name for name in COLUMNS if name.startswith("is_")))

@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.simulation.samples import CONTROLS, HO_PRETRAINING, HO_TASKS, Sample, ho_samples
+from pyg_hep.simulation.samples import (
+    ABASOV_GROUPS,
+    CONTROLS,
+    HO_PRETRAINING,
+    HO_TASKS,
+    KISHIMOTO_COLLISIONS,
+    KISHIMOTO_TASKS,
+    Sample,
+    abasov_samples,
+    ho_samples,
+    kishimoto_samples,
+)
 
 
 @pytest.fixture
@@ -45,6 +56,31 @@ def test_controls_are_the_same_process_from_both_chains(lhe_dir: Path):
         # Fixed scales, narrow tops and the densities of the LHE files.
         assert any("factorFixScale" in line for line in native.settings)
         assert "6:mWidth = 0.01" in native.settings
+
+
+def test_kishimoto_has_collisions_and_every_task_with_seeds_of_their_own():
+    samples = kishimoto_samples(1_000)
+    names = {sample.name for sample in samples}
+    assert {f"pretraining/{process}" for process in KISHIMOTO_COLLISIONS} <= names
+    for part in ("finetuning", "test"):
+        assert {f"{part}/{signal}" for signal, _ in KISHIMOTO_TASKS.values()} | {f"{part}/ttbar"} <= names
+    seeds = {sample.name.split("/")[0]: sample.seed for sample in samples}
+    assert len(set(seeds.values())) == 3
+    assert {s.name: s.events for s in samples}["pretraining/Wjet"] == 2_000
+
+
+def test_abasov_has_five_groups_of_one_size_and_untrained_hard_events_for_the_search(lhe_dir: Path):
+    (lhe_dir / "tq_phi.lhe").write_text("tq_phi")
+    samples = {sample.name: sample for sample in abasov_samples(300, lhe_dir)}
+    for group in ABASOV_GROUPS.values():
+        assert sum(samples[f"groups/{process}"].events for process in group) == 300
+    trained, searched = samples["groups/singletop_t"], samples["new_physics/tq"]
+    assert trained.lhe == searched.lhe
+    assert trained.lhe_part[1] <= searched.lhe_part[0]
+    assert {s.seed for n, s in samples.items() if n.startswith("groups")}.isdisjoint({searched.seed})
+    (lhe_dir / "tq_phi.lhe").unlink()
+    with pytest.raises(ConfigError, match=r"'singletop_phi' needs tq_phi\.lhe"):
+        abasov_samples(300, lhe_dir)
 
 
 def test_a_missing_lhe_file_is_named(lhe_dir: Path):

@@ -3,6 +3,7 @@ import torch
 
 from pyg_hep.errors import ConfigError
 from pyg_hep.nn import EventTransformer, GraphNetwork
+from pyg_hep.schema import Level
 from pyg_hep.testing.events import random_events
 from pyg_hep.transforms import CompleteGraph, MaskObjects, NodeFeatures
 from pyg_hep.transforms.node_features import KIND_COLUMNS, PRESETS
@@ -57,6 +58,24 @@ def test_hidden_variables_leave_no_trace_in_the_output(edges, name):
     outputs = [model(NodeFeatures("abasov")(one)) for one in (batch, other)]
     assert torch.equal(outputs[0].graph, outputs[1].graph)
     assert torch.equal(outputs[0].nodes, outputs[1].nodes)
+
+
+def test_generated_objects_are_targets_of_which_kind_and_charge_are_known():
+    batch = random_events((6, 4))
+    batch.level[::2] = int(Level.GEN)
+    batch.pdg_id = torch.tensor([6, 11, 24, 11, -6, 11, -24, 11, 6, 11])
+    view = PRESETS["abasov_truth"]
+    hidden = MaskObjects("abasov_truth", probability=0.0, generated=True)(batch).masked
+    known = torch.tensor([name == "charge" or name in KIND_COLUMNS for name in view])
+    assert hidden[::2, ~known].all()
+    assert not hidden[::2, known].any()
+    assert not hidden[1::2].any()
+    seen = NodeFeatures("abasov_truth")(MaskObjects("abasov_truth", probability=0.0, generated=True)(batch))
+    assert not seen.p4[::2].any()
+    assert seen.x[:, view.index("is_top")].tolist() == [1, 0, 0, 0, 1, 0, 0, 0, 1, 0]
+    assert seen.x[:, view.index("is_w")].tolist() == [0, 0, 1, 0, 0, 0, 1, 0, 0, 0]
+    del batch.pdg_id
+    assert not NodeFeatures(["is_w", "is_top"])(batch).x.any()
 
 
 def test_hidden_features_are_zero_and_the_others_stay():

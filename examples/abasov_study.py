@@ -1,0 +1,238 @@
+"""The study of Abasov et al.: hidden variables of objects, then the number of top quarks, then new physics by entropy.
+
+    python examples/simulate.py --preset abasov --lhe-dir DIR --events 20000 --output runs/abasov/samples
+    python examples/abasov_study.py --size small
+
+Stages: ``pretrain`` (level 1: the four variants learn hidden variables; one also estimates generated W bosons and top
+quarks); ``finetune`` (level 2: 0 to 4 top quarks, with and without level 1, and boosted trees); ``report`` (level 1
+errors and views of the representation, level 2 AUC and confusion, entropy of events with a dark-matter mediator);
+``all`` does everything. Whatever is finished is kept and not done again: networks in --output, trainings as lines of
+--records. ``--size small`` is for two cores, ``published`` for a GPU and the slides' eight million events.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import abasov_report
+import lightning
+import torch
+
+from pyg_hep import command
+from pyg_hep.datasets import EventDataset
+from pyg_hep.errors import ConfigError
+from pyg_hep.evaluation import RunRecords, Task
+from pyg_hep.evaluation.learning_curves import RECORD_KEY, Recipe, Run, finish, plan
+from pyg_hep.nn import EventTransformer
+from pyg_hep.objectives import Classification, MaskedObjects
+from pyg_hep.readers import load_card
+from pyg_hep.simulation.samples import ABASOV_GROUPS, ABASOV_NEW_PHYSICS
+from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain
+from pyg_hep.workers import run_in_processes
+
+STAGES = ("pretrain", "finetune", "report", "all")
+CARDS = {"masked": "abasov_nanoaod", "truth": "abasov_truth"}
+SPLITS = {"train": 0.7, "val": 0.1, "test": 0.2}
+VARIANTS = {"16-1h": (16, 1), "20-5h": (20, 5), "125-1h": (125, 1), "125-5h": (125, 5)}
+LEVEL_1 = Optimisation(learning_rate=1e-3, weight_decay=1e-5, schedule="plateau", decay=0.1, plateau_patience=5)
+# No schedule is named: the rate stays.
+LEVEL_2 = Optimisation("adamw", learning_rate=1e-4, schedule="constant")
+
+
+@dataclass(frozen=True)
+class Study:
+    """How much is trained.
+
+    Args:
+        variants: of :data:`VARIANTS`, width and heads of the transformer.
+        truth_variant: the one that estimates generated W bosons and top quarks too.
+        pretraining_epochs: at most, of level 1 on all training events.
+        pretraining_batch: events in a step of level 1.
+        sizes: training events per class of level 2; 0 is as many as there are.
+        seeds: trainings of each kind, one number for each of ``sizes``.
+        epochs: of level 2 at most, one number for each of ``sizes``.
+        patience: epochs of level 2 without a lower validation loss before it stops.
+        batch_size: events in a step of level 2.
+    """
+
+    variants: list[str]
+    truth_variant: str
+    pretraining_epochs: int
+    pretraining_batch: int
+    sizes: list[int]
+    seeds: list[int]
+    epochs: list[int]
+    patience: int
+    batch_size: int
+
+
+STUDIES = {
+    "small": Study([*VARIANTS], "125-5h", 12, 256, [500, 0], [3, 1], [60, 20], 5, 128),
+    "published": Study(
+        [*VARIANTS], "125-5h", 100, 1024, [1_000, 10_000, 100_000, 0], [5, 5, 5, 3], [200] * 4, 10, 1024
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Level 1 of one variant, with or without generated particles as targets."""
+
+    kind: str
+    variant: str
+    epochs: int
+    batch_size: int
+    output: Path
+    samples: Path
+    cache: Path
+    threads: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.kind}-{self.variant}x{self.epochs}-{self.batch_size}"
+
+    @property
+    def model(self) -> Path:
+        """Folder of the trained model."""
+        return self.output / "pretrained" / self.name / "model"
+
+    def data(self) -> list[EventDataset]:
+        """Events to train, validate and test on."""
+        return events(CARDS[self.kind], group_files(self.samples), self.cache, SPLITS)
+
+
+def group_files(samples: Path) -> dict[str, Path]:
+    """Process -> file of all five groups."""
+    return {p: samples / "groups" / f"{p}.root" for group in ABASOV_GROUPS.values() for p in group}
+
+
+def events(card: str, files: dict[str, Path], cache: Path, splits: dict[str, float]) -> list[EventDataset]:
+    """The splits of some files.
+
+    Raises:
+        ConfigError: when a file is not there.
+    """
+    missing = [path for path in files.values() if not path.is_file()]
+    if missing:
+        raise ConfigError(f"{missing[0]} is not there: python examples/simulate.py --preset abasov makes it")
+    made = replace(load_card(card), splits=splits)
+    return [EventDataset(cache, made, files, split=split) for split in splits]
+
+
+def network(variant: str, view: str) -> EventTransformer:
+    """A new transformer of one variant that reads a view."""
+    width, heads = VARIANTS[variant]
+    columns = {"abasov": 13, "abasov_truth": 16}[view]
+    return EventTransformer.abasov(width, heads, in_channels=columns, preset=view)
+
+
+def run_pretraining(job: Pretraining) -> dict[str, Any]:
+    """Train level 1 of one variant; a killed run goes on from its last epoch."""
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    train, val, _ = job.data()
+    truth = job.kind == "truth"
+    view = "abasov_truth" if truth else "abasov"
+    lightning.seed_everything(1, workers=True, verbose=False)
+    objective = MaskedObjects(view, probability=0.3, generated=truth)
+    metadata = {"card": CARDS[job.kind], "name": job.name, "events": len(train)}
+    model = EventModel(network(job.variant, view), objective, optimisation=LEVEL_1, metadata=metadata)
+    settings = TrainingSettings(epochs=job.epochs, batch_size=job.batch_size, seed=1, progress=False, resume=True)
+    result = pretrain(model, train, val, output=job.model.parent, settings=settings)
+    return {
+        "model": job.name, "events": len(train), "epochs": len(result.history),
+        "seconds": result.history[-1]["seconds"],
+        "loss": {k: [epoch[k] for epoch in result.history] for k in ("train_loss", "val_loss")},
+        **{k: v for k, v in result.history[result.best_epoch].items() if k.startswith("val_")},
+    }  # fmt: skip
+
+
+def recipes(study: Study, jobs: list[Pretraining], epochs: int) -> dict[str, Recipe]:
+    """Name -> how to train level 2: from scratch, from level 1 of the same variant, and boosted trees."""
+    settings = TrainingSettings(
+        epochs=epochs, batch_size=study.batch_size, patience=study.patience, progress=False, checkpoints=False,
+        tensorboard=False,
+    )  # fmt: skip
+    found = [Recipe("trees", trees=True)]
+    for variant in study.variants:
+        fresh = EventModel(network(variant, "abasov"), Classification(len(ABASOV_GROUPS)))
+        found.append(Recipe(f"scratch-{variant}", settings, LEVEL_2, scratch=fresh))
+    for job in jobs:
+        name = "pretrained" if job.kind == "masked" else "pretrained_truth"
+        found.append(Recipe(f"{name}-{job.variant}", settings, LEVEL_2, pretrained=job.model))
+    return {recipe.name: recipe for recipe in found}
+
+
+def plan_runs(study: Study, jobs: list[Pretraining], options: Any) -> list[Run]:
+    """Every training of level 2, with the number of events per class in place of the size 0."""
+    splits = events(CARDS["masked"], group_files(Path(options.samples)), Path(options.cache), SPLITS)
+    task = Task("tops", *splits)
+    most = int(task.train.column("y").bincount().min())
+    output, threads = Path(options.output) / "runs", 1 if options.workers > 1 else None
+    runs = []
+    for size, seeds, epochs in zip(study.sizes, study.seeds, study.epochs, strict=True):
+        found = list(recipes(study, jobs, epochs).values())
+        runs += plan([task], found, [size or most], range(1, seeds + 1), output, threads)
+    return runs
+
+
+def main() -> None:
+    """Whatever the stage asks for and is not done yet."""
+    parser = command.Options(__doc__)
+    parser.add_argument("--stage", choices=STAGES, default="all", help="what to do")
+    parser.add_argument("--size", choices=tuple(STUDIES), default="small", help="how much of it")
+    parser.add_argument("--study", type=dict[str, Any], default={}, help="changes of the size: {seeds: [5, 3]}")
+    parser.add_argument("--samples", default="runs/abasov/samples", help="folder of the simulated files")
+    parser.add_argument("--cache", default="runs/cache", help="folder for converted events")
+    parser.add_argument("--output", default="runs/abasov", help="folder for networks, tables and plots")
+    results = Path(__file__).parent / "results"
+    parser.add_argument("--records", default=str(results / "abasov" / "runs.jsonl"), help="finished trainings")
+    parser.add_argument("--summary", default=str(results / "abasov.json"), help="the figures that others read")
+    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time, one thread each")
+    options = parser.parse_args()
+    command.check_names(options.study, vars(STUDIES["small"]))
+    study = replace(STUDIES[options.size], **options.study)
+    command.check_names([*study.variants, study.truth_variant], VARIANTS)
+    output = command.start_run(options.output, parser, options)
+    samples, cache = Path(options.samples), Path(options.cache)
+    kinds = [("masked", variant) for variant in study.variants] + [("truth", study.truth_variant)]
+    jobs = [
+        Pretraining(*kind, study.pretraining_epochs, study.pretraining_batch, output, samples, cache,
+                    1 if options.workers > 1 else None)
+        for kind in kinds
+    ]  # fmt: skip
+    pretrained = RunRecords(Path(options.records).with_name("pretraining.jsonl"), ["model"])
+    if options.stage in ("pretrain", "all"):
+        todo = [job for job in reversed(jobs) if not job.model.is_dir()]  # the widest takes longest
+        print(f"{len(todo)} networks to pretrain: {', '.join(job.name for job in todo)}")
+        for job in {job.kind: job for job in todo}.values():
+            job.data()  # converted once, before the workers
+        done = run_in_processes(run_pretraining, todo, options.workers, import_main=True)
+        for _, record in done if options.workers > 1 else enumerate(map(run_pretraining, todo)):
+            pretrained.append({**record, **command.note()})
+            print(json.dumps({k: v for k, v in record.items() if k != "loss"}), flush=True)
+    records = RunRecords(options.records, RECORD_KEY)
+    runs = plan_runs(study, jobs, options) if options.stage != "pretrain" else []
+    if options.stage in ("finetune", "all"):
+        finish(runs, records, options.workers, command.note())
+    if options.stage in ("report", "all"):
+        keys = {run.key for run in runs}
+        records.records = [r for r in records.records if records.key_of(r) in keys]
+        pretrained.records = [r for r in pretrained.records if r["model"] in {job.name for job in jobs}]
+        files = {name: samples / "new_physics" / f"{name}.root" for name in ABASOV_NEW_PHYSICS}
+        searched = [
+            events(CARDS["masked"], {name: path}, cache, {"test": 1.0})[0] for name, path in files.items()
+        ]  # fmt: skip
+        report = abasov_report.make(study, runs, records, pretrained, jobs, searched, output)
+        command.write_results(output, report)
+        if options.stage == "all":
+            Path(options.summary).parent.mkdir(parents=True, exist_ok=True)
+            Path(options.summary).write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    command.run(main)

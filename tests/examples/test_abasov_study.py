@@ -1,0 +1,119 @@
+"""The whole study of Abasov et al. at a size that takes a minute, and what its tables hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+
+from pyg_hep.simulation.samples import ABASOV_GROUPS, ABASOV_NEW_PHYSICS
+from pyg_hep.testing.files import random_nanoaod, write_nanoaod
+
+SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "abasov_study.py"
+STUDY = {
+    "variants": ["16-1h", "20-5h"], "truth_variant": "16-1h", "pretraining_epochs": 1, "pretraining_batch": 64,
+    "sizes": [20, 0], "seeds": [2, 1], "epochs": [1, 1], "patience": 2, "batch_size": 64,
+}  # fmt: skip
+
+
+def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    options = ["--records", "records/runs.jsonl", "--summary", "abasov.json", "--study", json.dumps(STUDY)]
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *options, *arguments],
+        capture_output=True, text=True, cwd=folder, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def write(path: Path, events: int, seed: int, tops: int) -> None:
+    """Random events with so many generated top quarks, each with its W boson, and missing momentum to match."""
+    branches = random_nanoaod(events, seed=seed)
+    quality = {"Electron": ("cutBased", 4), "Muon": ("pfRelIso04_all", 0.05)}
+    for name, (column, value) in quality.items():
+        branches[name] = ak.with_field(branches[name], ak.full_like(branches[name].pt, value), column)
+    branches["MET_pt"] = branches["MET_pt"] * (1 + tops)
+    rng = np.random.default_rng(seed)
+    counts = np.full(events, 2 * tops)
+    mother = np.tile(np.concatenate([np.full(tops, -1), np.arange(tops)]), events).astype(np.int32)
+    number = np.tile([6, -6, 6, -6][:tops] + [24, -24, 24, -24][:tops], events).astype(np.int32)
+    momenta = {k: rng.exponential(80, 2 * tops * events).astype(np.float32) for k in ("pt", "eta", "phi", "mass")}
+    momenta |= {"eta": rng.normal(size=2 * tops * events).astype(np.float32)}
+    momenta |= {"phi": rng.uniform(-3, 3, 2 * tops * events).astype(np.float32)}
+    columns = {**momenta, "pdgId": number, "genPartIdxMother": mother}
+    branches["GenPart"] = ak.zip({k: ak.unflatten(v, counts) for k, v in columns.items()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_nanoaod(path, branches)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("abasov")
+    samples = folder / "runs" / "abasov" / "samples"
+    files = [("groups", p, tops) for tops, group in ABASOV_GROUPS.items() for p in group]
+    files += [("new_physics", p, 1) for p in ABASOV_NEW_PHYSICS]
+    for seed, (part, name, tops) in enumerate(files):
+        write(samples / part / f"{name}.root", 120, seed, tops)
+    done = call(folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (folder / "stdout").write_text(done.stdout)
+    return folder
+
+
+def test_every_table_is_complete(study: Path):
+    report = json.loads((study / "abasov.json").read_text())
+    assert len(report["level2"]) == 2
+    for rows in report["level2"].values():
+        assert set(rows) == {
+            "trees", "scratch-16-1h", "scratch-20-5h", "pretrained-16-1h", "pretrained-20-5h", "pretrained_truth-16-1h",
+        }  # fmt: skip
+        for method, row in rows.items():
+            assert 0 < row["auc_error"] < 0.3
+            assert ("gain" in row) == method.startswith("pretrained")
+    assert set(report["level1"]) == {"masked-16-1hx1-64", "masked-20-5hx1-64", "truth-16-1hx1-64"}
+    truth = report["level1"]["truth-16-1hx1-64"]
+    assert {
+        f"{place} {name}" for place in ("leading", "second") for name in ("jet", "lepton", "W boson", "top quark")
+    } == set(truth)
+    assert set(truth["leading top quark"]) == {"pt", "eta", "phi", "px", "py", "pz", "energy"}
+    assert "leading top quark" not in report["level1"]["masked-16-1hx1-64"]
+    assert len(report["best"]["auc_per_class"]) == 5
+    assert report["entropy"]["events"] == [120, 120]
+    assert report["entropy"]["auc_error"] > 0
+
+
+def test_summary_has_the_fixed_key_with_value_error_and_published_figure(study: Path):
+    summary = json.loads((study / "abasov.json").read_text())["summary"]
+    assert {"value", "error", "published"} <= set(summary["mean_ovr_auc"])
+    assert summary["mean_ovr_auc"]["method"].startswith("pretrained")
+    assert summary["mean_ovr_auc"]["published"] in (0.9128, 0.9121)
+
+
+def test_output_leaves_plots_and_the_record_of_the_run(study: Path):
+    names = {path.name for path in (study / "runs" / "abasov").iterdir()}
+    plots = {"level1_loss.png", "level1_truth-16-1hx1-64.png", "level2_auc.png", "level2_confusion.png", "entropy.png"}
+    assert plots | {"view_level2.png", "results.json", "config.yaml"} <= names
+
+
+def test_a_finished_study_does_nothing_again(study: Path):
+    done = call(study, "--stage", "finetune")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "0 trainings to do" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--samples", "nowhere", "--output", "x"], "simulate.py --preset abasov makes it"),
+        (["--study", '{"variants": ["16-1"]}'], "did you mean '16-1h'"),
+    ],
+)
+def test_bad_options_end_with_one_sentence(study: Path, tmp_path: Path, arguments: list[str], message: str):
+    done = call(study, "--records", str(tmp_path / "runs.jsonl"), *arguments)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
