@@ -235,6 +235,18 @@ def dilepton_file(path, size, initial=((21, 21), (2, -2), (21, 1))):
     return write_nanoaod(path, branches)
 
 
+def test_abasov_truth_adds_the_generated_w_bosons_and_top_quarks(ttbar):
+    events, plain = (read_events(ttbar, card) for card in ("abasov_truth", "abasov_nanoaod"))
+    generated = events.objects[events.objects.level == int(Level.GEN)]
+    assert {tuple(sorted(numbers)) for numbers in generated.pdg_id.tolist()} == {(-24, -6, 6, 24)}
+    assert generated.charge.tolist() == np.sign(generated.pdg_id).tolist()
+    mass = {number: float(ak.mean(generated.mass[abs(generated.pdg_id) == number])) for number in (6, 24)}
+    assert mass == pytest.approx({6: 172.5, 24: 80.4}, abs=1.5)
+    reconstructed = events.objects[events.objects.level == int(Level.RECO)]
+    assert reconstructed.pt.tolist() == plain.objects.pt.tolist()
+    assert events.y.tolist() == plain.y.tolist() == [2] * len(plain)
+
+
 def test_dileptonic_ttbar_has_both_levels_and_its_initial_state(tmp_path):
     path = dilepton_file(tmp_path / "tt.root", 300)
     events = read_events(path, "dileptonic_ttbar")
