@@ -59,7 +59,7 @@ class Study:
         sizes: training events of the tasks, half of them signal.
         seeds: trainings of each kind, one number for each of ``sizes``.
         gain_size: of ``sizes``, where networks of every pretraining are compared (figure 5).
-        epochs: of a task.
+        epochs: of a task, one number for each of ``sizes``.
         batch_size: events in a step, in both phases.
         objectives: what the largest pretraining is also done with, besides replaced objects.
     """
@@ -70,17 +70,19 @@ class Study:
     sizes: list[int]
     seeds: list[int]
     gain_size: int
-    epochs: int
+    epochs: list[int]
     batch_size: int
     objectives: list[str] = field(default_factory=lambda: ["masked_kinds"])
 
 
-SMALL = {"hidden_channels": 64, "num_layers": 4, "feed_forward": 256}
+SMALL = {"hidden_channels": 64, "num_layers": 3, "feed_forward": 128}
 STUDIES = {
-    "small": Study(SMALL, [10_000, 30_000, 100_000], [40, 25, 15], [1_000, 3_000, 10_000], [5, 5, 5], 10_000, 30, 64),
+    "small": Study(
+        SMALL, [10_000, 30_000, 100_000], [40, 25, 15], [1_000, 3_000, 10_000], [3, 3, 2], 3_000, [40, 30, 15], 128
+    ),
     "published": Study(
         {}, [30_000, 100_000, 300_000, 1_000_000], [500] * 4, [10_000, 30_000, 100_000, 300_000, 1_000_000],
-        [10] * 5, 30_000, 100, 512,
+        [10] * 5, 30_000, [100] * 5, 512,
     ),
 }  # fmt: skip
 
@@ -203,10 +205,10 @@ def pretrainings(study: Study) -> list[tuple[str, bool, int, int]]:
     return sorted(every, key=lambda one: -one[2] * one[3])
 
 
-def recipes(study: Study, jobs: Sequence[Pretraining]) -> dict[str, Recipe]:
+def recipes(study: Study, jobs: Sequence[Pretraining], epochs: int) -> dict[str, Recipe]:
     """Name -> how to train for a task: from scratch, from every pretraining, and boosted trees."""
     settings = TrainingSettings(
-        epochs=study.epochs, batch_size=study.batch_size, progress=False, checkpoints=False, tensorboard=False
+        epochs=epochs, batch_size=study.batch_size, progress=False, checkpoints=False, tensorboard=False
     )
     found = [Recipe("scratch", settings, OPTIMISATION, scratch=network(study, Classification(2)))]
     for job in sorted(jobs, key=lambda job: (job.objective != "replaced_object", -job.size, not job.augmented)):
@@ -227,15 +229,16 @@ def tasks(samples: Path, cache: Path) -> dict[str, Task]:
     return made
 
 
-def runs_of(study: Study, found: dict[str, Recipe], options: Any) -> list[Run]:
+def plan_runs(study: Study, jobs: Sequence[Pretraining], options: Any) -> list[Run]:
     """Figure 4 at every size (scratch, the largest pretraining, trees), everything else at ``gain_size``."""
     chosen = list(tasks(Path(options.samples), Path(options.cache)).values())
     largest = f"pretrained@{study.pretraining_sizes[-1]}"
-    basic = [found[name] for name in ("scratch", largest, "trees")]
     output, threads = Path(options.output) / "runs", 1 if options.workers > 1 else None
     runs = []
-    for size, count in zip(study.sizes, study.seeds, strict=True):
-        wanted = list(found.values()) if size == study.gain_size else basic
+    for size, count, epochs in zip(study.sizes, study.seeds, study.epochs, strict=True):
+        found = recipes(study, jobs, epochs)
+        names = found if size == study.gain_size else ("scratch", largest, "trees")
+        wanted = [found[name] for name in names]
         runs += plan(chosen, wanted, [size // 2], range(1, count + 1), output, threads)
     return sorted(runs, key=lambda run: run.seed)
 
@@ -275,13 +278,13 @@ def main() -> None:
             pretrained.append({**record, **command.note()})
             print(json.dumps({k: v for k, v in record.items() if k not in ("loss", "mixture")}), flush=True)
     records = RunRecords(options.records, RECORD_KEY)
-    found = recipes(study, jobs)
+    runs = plan_runs(study, jobs, options) if options.stage != "pretrain" else []
     if options.stage in ("finetune", "all"):
-        finish(runs_of(study, found, options), records, options.workers, command.note())
+        finish(runs, records, options.workers, command.note())
     if options.stage in ("report", "all"):
         # Records of other settings of the same name stay in the file and out of the tables.
-        digests = {name: recipe.digest for name, recipe in found.items()}
-        records.records = [r for r in records.records if digests.get(r["method"]) == r["recipe"]]
+        keys = {run.key for run in runs}
+        records.records = [r for r in records.records if records.key_of(r) in keys]
         pretrained.records = [r for r in pretrained.records if r["model"] in {job.name for job in jobs}]
         report = kishimoto_report.make(study, records, pretrained, output)
         command.write_results(output, report)

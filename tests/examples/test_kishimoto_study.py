@@ -20,7 +20,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "kishimoto_study.py"
 STUDY = {
     "network": {"hidden_channels": 16, "num_layers": 1, "heads": 2, "feed_forward": 16},
     "pretraining_sizes": [100, 200], "pretraining_epochs": [1, 1], "sizes": [40, 60], "seeds": [2, 2],
-    "gain_size": 60, "epochs": 1, "batch_size": 32,
+    "gain_size": 60, "epochs": [1, 1], "batch_size": 32,
 }  # fmt: skip
 QUALITY = {
     "Electron": {"cutBased": 4},
