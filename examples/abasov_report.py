@@ -38,7 +38,6 @@ def _particle(batch: Any, number: int) -> torch.Tensor:
 
 
 def make(
-    study: Any,
     runs: Sequence[Any],
     records: RunRecords,
     pretrained: RunRecords,
@@ -89,9 +88,7 @@ def level1(jobs: Sequence[Any], pretrained: RunRecords, output: Path) -> dict[st
     if histories:
         plots.plot_losses(histories, output / "level1_loss.png")
     for job in jobs:
-        if not job.model.is_dir():
-            continue
-        model = EventModel.from_pretrained(job.model)
+        model = EventModel.from_pretrained(job.place.model(job.name))
         table = reconstruction(model, job.data()[2])
         result[job.name] = table
         print(
@@ -229,7 +226,7 @@ def views(model: EventModel, jobs: Sequence[Any], test: EventDataset, output: Pa
     """Two-dimensional views of the events' representation by the best classifier and by its level 1."""
     some = test.index_select(torch.linspace(0, len(test) - 1, min(VIEWED, len(test))).long())
     y = some.column("y").numpy()
-    networks = {"level2": model, **{job.name: EventModel.from_pretrained(job.model) for job in jobs}}
+    networks = {"level2": model, **{job.name: EventModel.from_pretrained(job.place.model(job.name)) for job in jobs}}
     for name, network in networks.items():
         points = represent(network, some)[1]
         points = (points - points.mean(axis=0)) / np.maximum(points.std(axis=0), 1e-6)

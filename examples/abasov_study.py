@@ -12,26 +12,23 @@ errors and views of the representation, level 2 AUC and confusion, entropy of ev
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import abasov_report
 import lightning
 import torch
+from study import Place, chosen, keep_settings, options, pretrain_missing, pretraining_records, write_report
 
 from pyg_hep import command
 from pyg_hep.datasets import EventDataset
-from pyg_hep.errors import ConfigError
 from pyg_hep.evaluation import RunRecords, Task
 from pyg_hep.evaluation.learning_curves import RECORD_KEY, Recipe, Run, finish, plan
 from pyg_hep.nn import EventTransformer
 from pyg_hep.objectives import Classification, MaskedObjects
-from pyg_hep.readers import load_card
 from pyg_hep.simulation.samples import ABASOV_GROUPS, ABASOV_NEW_PHYSICS
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain
-from pyg_hep.workers import run_in_processes
 
 STAGES = ("pretrain", "finetune", "report", "all")
 CARDS = {"masked": "abasov_nanoaod", "truth": "abasov_truth"}
@@ -85,42 +82,22 @@ class Pretraining:
     variant: str
     epochs: int
     batch_size: int
-    output: Path
-    samples: Path
-    cache: Path
-    threads: int | None = None
+    place: Place
 
     @property
     def name(self) -> str:
         """Of its folder."""
         return f"{self.kind}-{self.variant}x{self.epochs}-{self.batch_size}"
 
-    @property
-    def model(self) -> Path:
-        """Folder of the trained model."""
-        return self.output / "pretrained" / self.name / "model"
-
     def data(self) -> list[EventDataset]:
         """Events to train, validate and test on."""
-        return events(CARDS[self.kind], group_files(self.samples), self.cache, SPLITS)
+        return groups(self.place, CARDS[self.kind])
 
 
-def group_files(samples: Path) -> dict[str, Path]:
-    """Process -> file of all five groups."""
-    return {p: samples / "groups" / f"{p}.root" for group in ABASOV_GROUPS.values() for p in group}
-
-
-def events(card: str, files: dict[str, Path], cache: Path, splits: dict[str, float]) -> list[EventDataset]:
-    """The splits of some files.
-
-    Raises:
-        ConfigError: when a file is not there.
-    """
-    missing = [path for path in files.values() if not path.is_file()]
-    if missing:
-        raise ConfigError(f"{missing[0]} is not there: python examples/simulate.py --preset abasov makes it")
-    made = replace(load_card(card), splits=splits)
-    return [EventDataset(cache, made, files, split=split) for split in splits]
+def groups(place: Place, card: str) -> list[EventDataset]:
+    """The splits of all five groups."""
+    files = place.files("groups", [process for group in ABASOV_GROUPS.values() for process in group])
+    return place.splits(card, files, SPLITS)
 
 
 def network(variant: str, view: str) -> EventTransformer:
@@ -132,8 +109,8 @@ def network(variant: str, view: str) -> EventTransformer:
 
 def run_pretraining(job: Pretraining) -> dict[str, Any]:
     """Train level 1 of one variant; a killed run goes on from its last epoch."""
-    if job.threads:
-        torch.set_num_threads(job.threads)
+    if job.place.threads:
+        torch.set_num_threads(job.place.threads)
     train, val, _ = job.data()
     truth = job.kind == "truth"
     view = "abasov_truth" if truth else "abasov"
@@ -142,7 +119,7 @@ def run_pretraining(job: Pretraining) -> dict[str, Any]:
     metadata = {"card": CARDS[job.kind], "name": job.name, "events": len(train)}
     model = EventModel(network(job.variant, view), objective, optimisation=LEVEL_1, metadata=metadata)
     settings = TrainingSettings(epochs=job.epochs, batch_size=job.batch_size, seed=1, progress=False, resume=True)
-    result = pretrain(model, train, val, output=job.model.parent, settings=settings)
+    result = pretrain(model, train, val, output=job.place.model(job.name).parent, settings=settings)
     return {
         "model": job.name, "events": len(train), "epochs": len(result.history),
         "seconds": result.history[-1]["seconds"],
@@ -151,7 +128,7 @@ def run_pretraining(job: Pretraining) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def recipes(study: Study, jobs: list[Pretraining], epochs: int) -> dict[str, Recipe]:
+def recipes(study: Study, jobs: Sequence[Pretraining], epochs: int) -> dict[str, Recipe]:
     """Name -> how to train level 2: from scratch, from level 1 of the same variant, and boosted trees."""
     settings = TrainingSettings(
         epochs=epochs, batch_size=study.batch_size, patience=study.patience, progress=False, checkpoints=False,
@@ -163,75 +140,49 @@ def recipes(study: Study, jobs: list[Pretraining], epochs: int) -> dict[str, Rec
         found.append(Recipe(f"scratch-{variant}", settings, LEVEL_2, scratch=fresh))
     for job in jobs:
         name = "pretrained" if job.kind == "masked" else "pretrained_truth"
-        found.append(Recipe(f"{name}-{job.variant}", settings, LEVEL_2, pretrained=job.model))
+        found.append(Recipe(f"{name}-{job.variant}", settings, LEVEL_2, pretrained=job.place.model(job.name)))
     return {recipe.name: recipe for recipe in found}
 
 
-def plan_runs(study: Study, jobs: list[Pretraining], options: Any) -> list[Run]:
+def plan_runs(study: Study, jobs: Sequence[Pretraining], place: Place) -> list[Run]:
     """Every training of level 2, with the number of events per class in place of the size 0."""
-    splits = events(CARDS["masked"], group_files(Path(options.samples)), Path(options.cache), SPLITS)
-    task = Task("tops", *splits)
+    task = Task("tops", *groups(place, CARDS["masked"]))
     most = int(task.train.column("y").bincount().min())
-    output, threads = Path(options.output) / "runs", 1 if options.workers > 1 else None
     runs = []
     for size, seeds, epochs in zip(study.sizes, study.seeds, study.epochs, strict=True):
         found = list(recipes(study, jobs, epochs).values())
-        runs += plan([task], found, [size or most], range(1, seeds + 1), output, threads)
+        runs += plan([task], found, [size or most], range(1, seeds + 1), place.output / "runs", place.threads)
     return runs
 
 
 def main() -> None:
     """Whatever the stage asks for and is not done yet."""
-    parser = command.Options(__doc__)
-    parser.add_argument("--stage", choices=STAGES, default="all", help="what to do")
-    parser.add_argument("--size", choices=tuple(STUDIES), default="small", help="how much of it")
-    parser.add_argument("--study", type=dict[str, Any], default={}, help="changes of the size: {seeds: [5, 3]}")
-    parser.add_argument("--samples", default="runs/abasov/samples", help="folder of the simulated files")
-    parser.add_argument("--cache", default="runs/cache", help="folder for converted events")
-    parser.add_argument("--output", default="runs/abasov", help="folder for networks, tables and plots")
-    results = Path(__file__).parent / "results"
-    parser.add_argument("--records", default=str(results / "abasov" / "runs.jsonl"), help="finished trainings")
-    parser.add_argument("--summary", default=str(results / "abasov.json"), help="the figures that others read")
-    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time, one thread each")
-    options = parser.parse_args()
-    command.check_names(options.study, vars(STUDIES["small"]))
-    study = replace(STUDIES[options.size], **options.study)
+    parser = options(__doc__, "abasov", STAGES, STUDIES)
+    given = parser.parse_args()
+    study = chosen(STUDIES, given)
     command.check_names([*study.variants, study.truth_variant], VARIANTS)
-    output = command.start_run(options.output, parser, options)
-    samples, cache = Path(options.samples), Path(options.cache)
-    kinds = [("masked", variant) for variant in study.variants] + [("truth", study.truth_variant)]
-    jobs = [
-        Pretraining(*kind, study.pretraining_epochs, study.pretraining_batch, output, samples, cache,
-                    1 if options.workers > 1 else None)
-        for kind in kinds
-    ]  # fmt: skip
-    pretrained = RunRecords(Path(options.records).with_name("pretraining.jsonl"), ["model"])
-    if options.stage in ("pretrain", "all"):
-        todo = [job for job in reversed(jobs) if not job.model.is_dir()]  # the widest takes longest
-        print(f"{len(todo)} networks to pretrain: {', '.join(job.name for job in todo)}")
-        for job in {job.kind: job for job in todo}.values():
+    output = command.start_run(given.output, parser, given)
+    place = Place.of("abasov", given)
+    kinds = [("truth", study.truth_variant)] + [("masked", variant) for variant in reversed(study.variants)]
+    jobs = [Pretraining(*kind, study.pretraining_epochs, study.pretraining_batch, place) for kind in kinds]
+    if given.stage in ("pretrain", "all"):
+        for job in jobs[:2]:
             job.data()  # converted once, before the workers
-        done = run_in_processes(run_pretraining, todo, options.workers, import_main=True)
-        for _, record in done if options.workers > 1 else enumerate(map(run_pretraining, todo)):
-            pretrained.append({**record, **command.note()})
-            print(json.dumps({k: v for k, v in record.items() if k != "loss"}), flush=True)
-    records = RunRecords(options.records, RECORD_KEY)
-    runs = plan_runs(study, jobs, options) if options.stage != "pretrain" else []
-    if options.stage in ("finetune", "all"):
-        finish(runs, records, options.workers, command.note())
-    if options.stage in ("report", "all"):
-        keys = {run.key for run in runs}
-        records.records = [r for r in records.records if records.key_of(r) in keys]
-        pretrained.records = [r for r in pretrained.records if r["model"] in {job.name for job in jobs}]
-        files = {name: samples / "new_physics" / f"{name}.root" for name in ABASOV_NEW_PHYSICS}
+        pretrain_missing(jobs, run_pretraining, given)
+    if given.stage == "pretrain":
+        return
+    records = RunRecords(given.records, RECORD_KEY)
+    runs = plan_runs(study, jobs, place)
+    if given.stage in ("finetune", "all"):
+        finish(runs, records, given.workers, command.note())
+    if given.stage in ("report", "all"):
+        keep_settings(records, (run.recipe for run in runs))
         searched = [
-            events(CARDS["masked"], {name: path}, cache, {"test": 1.0})[0] for name, path in files.items()
-        ]  # fmt: skip
-        report = abasov_report.make(study, runs, records, pretrained, jobs, searched, output)
-        command.write_results(output, report)
-        if options.stage == "all":
-            Path(options.summary).parent.mkdir(parents=True, exist_ok=True)
-            Path(options.summary).write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            place.splits(CARDS["masked"], place.files("new_physics", [name]), {"test": 1.0})[0]
+            for name in ABASOV_NEW_PHYSICS
+        ]
+        pretrained = pretraining_records(given, jobs)
+        write_report(abasov_report.make(runs, records, pretrained, jobs, searched, output), given)
 
 
 if __name__ == "__main__":

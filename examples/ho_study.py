@@ -1,6 +1,6 @@
 """The study of Ho et al. (arXiv:2412.10665): pretraining, five tasks, and every table and figure of the paper.
 
-    python examples/simulate.py --preset ho --events 20000 --lhe_dir DIR --output runs/ho/samples
+    python examples/simulate.py --preset ho --events 20000 --lhe-dir DIR --output runs/ho/samples
     python examples/ho_study.py --size small
 
 Stages: ``pretrain`` the networks on twelve processes, ``finetune`` (all trainings of the tasks), and the reports
@@ -20,22 +20,25 @@ import ho_report
 import lightning
 import numpy as np
 import torch
+from study import Place, chosen, keep_settings, options, pretrain_missing, pretraining_records, write_report
 
 from pyg_hep import command
-from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.evaluation import RunRecords, Task
 from pyg_hep.evaluation.learning_curves import RECORD_KEY, Recipe, Run, finish, plan
 from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification, MultiLabel
-from pyg_hep.readers import load_card
 from pyg_hep.simulation.samples import CONTROLS, HO_PRETRAINING, HO_TASKS
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain, shipped_models
-from pyg_hep.workers import run_in_processes
 
 STAGES = ("pretrain", "finetune", "table1", "table3", "figure1", "all")
 GROUPS = ("table1", "better", "scaling", "frozen", "ablation", "control")
-SPLITS = {"pretraining": {"train": 0.95, "val": 0.05}, "finetuning": {"train": 0.8, "val": 0.2}, "test": {"test": 1.0}}
+SPLITS = {
+    "pretraining": {"train": 0.95, "val": 0.05},
+    "finetuning": {"train": 0.8, "val": 0.2},
+    "test": {"test": 1.0},
+    "control": {"train": 0.4, "val": 0.1, "test": 0.5},
+}
 CARDS = {"multiclass": "simulated_events", "multilabel": "ho_multilabel"}
 ABLATION_TASKS = ("fcnc_tHq", "WH_ZH")
 
@@ -111,10 +114,7 @@ class Pretraining:
     size: int
     epochs: int
     batch_size: int
-    output: Path
-    samples: Path
-    cache: Path
-    threads: int | None = None
+    place: Place
 
     @property
     def name(self) -> str:
@@ -124,28 +124,15 @@ class Pretraining:
     @property
     def model(self) -> Path:
         """Folder of the trained model."""
-        return self.output / "pretrained" / self.name / "model"
-
-
-def events(card: str, part: str, files: dict[str, Path], cache: Path) -> list[EventDataset]:
-    """The splits of one part of the samples.
-
-    Raises:
-        ConfigError: when a file is not there.
-    """
-    missing = [path for path in files.values() if not path.is_file()]
-    if missing:
-        raise ConfigError(f"{missing[0]} is not there: python examples/simulate.py --preset ho makes it")
-    made = replace(load_card(card), splits=SPLITS[part])
-    return [EventDataset(cache, made, files, split=split) for split in SPLITS[part]]
+        return self.place.model(self.name)
 
 
 def run_pretraining(job: Pretraining) -> dict[str, Any]:
     """Pretrain one network; a killed run goes on from its last epoch."""
-    if job.threads:
-        torch.set_num_threads(job.threads)
-    files = {process: job.samples / "pretraining" / f"{process}.root" for process in HO_PRETRAINING}
-    train, val = events(CARDS[job.objective], "pretraining", files, job.cache)
+    if job.place.threads:
+        torch.set_num_threads(job.place.threads)
+    files = job.place.files("pretraining", HO_PRETRAINING)
+    train, val = job.place.splits(CARDS[job.objective], files, SPLITS["pretraining"])
     wanted = job.size * len(files)
     if len(train) < wanted:
         raise ConfigError(f"{job.size} pretraining events per process asked for, {len(train)} of {wanted} are there")
@@ -258,109 +245,76 @@ def recipes(study: Study, models: dict[tuple[str, str, int], Path]) -> dict[str,
     return {group: {recipe.name: recipe for recipe in found} for group, found in listed.items()}
 
 
-def tasks(samples: Path, cache: Path) -> dict[str, Task]:
+def tasks(place: Place) -> dict[str, Task]:
     """The five tasks, the same test events for every training."""
     made = {}
     for name, (signal, background) in HO_TASKS.items():
-        files = [{p: samples / part / f"{p}.root" for p in (background, signal)} for part in ("finetuning", "test")]
-        train, val = events("simulated_events", "finetuning", files[0], cache)
-        (test,) = events("simulated_events", "test", files[1], cache)
+        both = (background, signal)
+        train, val = place.splits("simulated_events", place.files("finetuning", both), SPLITS["finetuning"])
+        (test,) = place.splits("simulated_events", place.files("test", both), SPLITS["test"])
         made[name] = Task(name, train, val, test)
     return made
 
 
-def controls(samples: Path, cache: Path) -> dict[str, Task]:
+def controls(place: Place) -> dict[str, Task]:
     """The same process from both generator chains: a classifier should find nothing."""
     made = {}
-    card = replace(load_card("simulated_events"), splits={"train": 0.4, "val": 0.1, "test": 0.5})
     for process in CONTROLS:
-        files = {chain: samples / "control" / f"{process}_{chain}.root" for chain in ("lhe", "native")}
-        splits = [EventDataset(cache, card, files, split=split) for split in card.splits]
+        files = {chain: place.samples / "control" / f"{process}_{chain}.root" for chain in ("lhe", "native")}
+        splits = place.splits("simulated_events", files, SPLITS["control"])
         made[f"control_{process}"] = Task(f"control_{process}", *splits)
     return made
 
 
-def runs_of(group: str, study: Study, models: dict[tuple[str, str, int], Path], options: Any) -> list[Run]:
+def runs_of(group: str, study: Study, models: dict[tuple[str, str, int], Path], place: Place) -> list[Run]:
     """Every training of a group, those of one seed together."""
     found = list(recipes(study, models)[group].values())
-    samples, cache = Path(options.samples), Path(options.cache)
-    chosen = list((controls if group == "control" else tasks)(samples, cache).values())
+    wanted = list((controls if group == "control" else tasks)(place).values())
     sizes, counts = study.sizes, study.seeds
     if group == "ablation":
-        chosen = [task for task in chosen if task.name in ABLATION_TASKS]
+        wanted = [task for task in wanted if task.name in ABLATION_TASKS]
     if group == "control":
         sizes, counts = [min(study.sizes[-1], 5_000)], [study.seeds[-1]]
     elif group not in ("table1", "better"):
         sizes, counts = study.sizes[:1], [study.other_seeds]
-    threads = 1 if options.workers > 1 else None
-    output = Path(options.output) / "runs"
     return [
         run
         for size, count in zip(sizes, counts, strict=True)
-        for run in plan(chosen, found, [size], range(1, count + 1), output, threads)
+        for run in plan(wanted, found, [size], range(1, count + 1), place.output / "runs", place.threads)
     ]
 
 
 def main() -> None:
     """Whatever the stage asks for and is not done yet."""
-    parser = command.Options(__doc__)
-    parser.add_argument("--stage", choices=STAGES, default="all", help="what to do")
-    parser.add_argument("--size", choices=tuple(STUDIES), default="small", help="how much of it")
+    parser = options(__doc__, "ho", STAGES, STUDIES)
     parser.add_argument("--groups", type=list[str], default=list(GROUPS), help="trainings of the stage finetune")
     parser.add_argument("--models", type=list[str] | None, default=None, help="networks of the stage pretrain; all")
     parser.add_argument("--retrain", action="store_true", help="train the networks that come with the package too")
-    parser.add_argument("--study", type=dict[str, Any], default={}, help="changes of the size: {seeds: [5, 3]}")
-    parser.add_argument("--samples", default="runs/ho/samples", help="folder of the files of simulate.py --preset ho")
-    parser.add_argument("--cache", default="runs/cache", help="folder for converted events")
-    parser.add_argument("--output", default="runs/ho", help="folder for networks, tables and plots")
-    results = Path(__file__).parent / "results"
-    parser.add_argument("--records", default=str(results / "ho" / "runs.jsonl"), help="finished trainings")
-    parser.add_argument("--summary", default=str(results / "ho.json"), help="the figures that others read")
-    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time, one thread each")
-    options = parser.parse_args()
-    command.check_names(options.groups, GROUPS)
-    command.check_names(options.study, vars(STUDIES["small"]))
-    study = replace(STUDIES[options.size], **options.study)
-    output = command.start_run(options.output, parser, options)
-    threads = 1 if options.workers > 1 else None
+    given = parser.parse_args()
+    command.check_names(given.groups, GROUPS)
+    study = chosen(STUDIES, given)
+    output = command.start_run(given.output, parser, given)
+    place = Place.of("ho", given)
     jobs = [
-        Pretraining(objective, recipe, size, epochs, study.pretraining_batch[recipe], output, Path(options.samples),
-                    Path(options.cache), threads)
+        Pretraining(objective, recipe, size, epochs, study.pretraining_batch[recipe], place)
         for objective, recipe, size, epochs in pretrainings(study)
-    ]  # fmt: skip
+    ]
     models = {(job.objective, job.recipe, job.size): job.model for job in jobs}
-    names = [job.name for job in jobs]
-    pretrained = RunRecords(Path(options.records).with_name("pretraining.jsonl"), ["model"])
-    if options.stage in ("pretrain", "all"):
-        command.check_names(options.models or [], names)
-        if not options.retrain:
+    if given.stage in ("pretrain", "all"):
+        command.check_names(given.models or [], [job.name for job in jobs])
+        if not given.retrain:
             copy_shipped(jobs)
-        todo = [job for job in jobs if job.name in (options.models or names) and not job.model.is_dir()]
-        print(f"{len(todo)} networks to pretrain: {', '.join(job.name for job in todo)}")
-        done = run_in_processes(run_pretraining, todo, options.workers, import_main=True)
-        for _, record in done if options.workers > 1 else enumerate(map(run_pretraining, todo)):
-            pretrained.append({**record, **command.note()})
-            print(json.dumps(record), flush=True)
-    records = RunRecords(options.records, RECORD_KEY)
-    if options.stage in ("finetune", "all"):
-        runs = [run for group in options.groups for run in runs_of(group, study, models, options)]
-        finish(runs, records, options.workers, command.note())
-    if options.stage in ("table1", "table3", "figure1", "all"):
-        wanted = ("table1", "table3", "figure1") if options.stage == "all" else (options.stage,)
-        tested = (
-            {name: task.test for name, task in tasks(Path(options.samples), Path(options.cache)).items()}
-            if "table3" in wanted
-            else {}
-        )
-        # Records of other settings of the same name stay in the file and out of the tables.
-        current = {name: r.digest for found in recipes(study, models).values() for name, r in found.items()}
-        records.records = [r for r in records.records if current.get(r["method"]) == r["recipe"]]
-        pretrained.records = [r for r in pretrained.records if r["model"] in names]
-        report = ho_report.make(wanted, study, records, pretrained, tested, output)
-        command.write_results(output, report)
-        if options.stage == "all":
-            Path(options.summary).parent.mkdir(parents=True, exist_ok=True)
-            Path(options.summary).write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        pretrain_missing([job for job in jobs if job.name in (given.models or [job.name])], run_pretraining, given)
+    records = RunRecords(given.records, RECORD_KEY)
+    if given.stage in ("finetune", "all"):
+        runs = [run for group in given.groups for run in runs_of(group, study, models, place)]
+        finish(runs, records, given.workers, command.note())
+    if given.stage in ("table1", "table3", "figure1", "all"):
+        wanted = ("table1", "table3", "figure1") if given.stage == "all" else (given.stage,)
+        tested = {name: task.test for name, task in tasks(place).items()} if "table3" in wanted else {}
+        keep_settings(records, (r for found in recipes(study, models).values() for r in found.values()))
+        report = ho_report.make(wanted, study, records, pretraining_records(given, jobs), tested, output)
+        write_report(report, given)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,8 @@ Whatever is finished is kept and not done again: networks in --output, trainings
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import kishimoto_report
@@ -23,6 +21,7 @@ import lightning
 import numpy as np
 import torch
 import uproot
+from study import Place, chosen, keep_settings, options, pretrain_missing, pretraining_records, write_report
 
 from pyg_hep import command
 from pyg_hep.datasets import EventDataset
@@ -31,10 +30,8 @@ from pyg_hep.evaluation import RunRecords, Task
 from pyg_hep.evaluation.learning_curves import RECORD_KEY, Recipe, Run, finish, plan
 from pyg_hep.nn import EventTransformer
 from pyg_hep.objectives import Classification, MaskedObjects, Objective, ReplacedObject
-from pyg_hep.readers import load_card
 from pyg_hep.simulation.samples import KISHIMOTO_COLLISIONS, KISHIMOTO_TASKS
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain
-from pyg_hep.workers import run_in_processes
 
 STAGES = ("pretrain", "finetune", "report", "all")
 CARD = "kishimoto_pretraining"
@@ -96,11 +93,8 @@ class Pretraining:
     size: int
     epochs: int
     study: Study
-    output: Path
-    samples: Path
-    cache: Path
+    place: Place
     collisions: tuple[str, ...] = ()
-    threads: int | None = None
 
     @property
     def name(self) -> str:
@@ -108,31 +102,13 @@ class Pretraining:
         ending = "" if self.augmented else "-no_augmentation"
         return f"{self.objective}-{self.size}x{self.epochs}-{self.study.batch_size}{ending}"
 
-    @property
-    def model(self) -> Path:
-        """Folder of the trained model."""
-        return self.output / "pretrained" / self.name / "model"
-
 
 def network(study: Study, objective: Objective) -> EventModel:
     """A new network for one phase."""
     return EventModel(EventTransformer.kishimoto(**study.network), objective, optimisation=OPTIMISATION)
 
 
-def split(card: str, part: str, files: Any, cache: Path) -> list[EventDataset]:
-    """The splits of one part of the samples.
-
-    Raises:
-        ConfigError: when a file is not there.
-    """
-    missing = [path for path in (files.values() if isinstance(files, dict) else files) if not Path(path).is_file()]
-    if missing:
-        raise ConfigError(f"{missing[0]} is not there: python examples/simulate.py --preset kishimoto makes it")
-    made = replace(load_card(card), splits=SPLITS[part])
-    return [EventDataset(cache, made, files, split=name) for name in SPLITS[part]]
-
-
-def collisions(samples: Path, cache: Path, own: Sequence[str] = ()) -> tuple[list[EventDataset], dict[str, Any]]:
+def collisions(place: Place, own: Sequence[str] = ()) -> tuple[list[EventDataset], dict[str, Any]]:
     r"""Unlabelled events to train and validate on, mixed as in collisions, and what went into the mixture.
 
     A process has the share :math:`\sigma \epsilon / \sum \sigma \epsilon` with the generator's cross section and the
@@ -140,9 +116,9 @@ def collisions(samples: Path, cache: Path, own: Sequence[str] = ()) -> tuple[lis
     its events then stand in the mixture several times.
     """
     if own:
-        return split(CARD, "pretraining", list(own), cache), {}
-    files = {process: samples / "pretraining" / f"{process}.root" for process in KISHIMOTO_COLLISIONS}
-    parts = split(CARD, "pretraining", files, cache)
+        return place.splits(CARD, own, SPLITS["pretraining"]), {}
+    files = place.files("pretraining", list(KISHIMOTO_COLLISIONS))
+    parts = place.splits(CARD, files, SPLITS["pretraining"])
     selected = sum(np.bincount(part.column("y").numpy(), minlength=len(files)) for part in parts)
     mixture, visible = {}, {}
     for process, passed in zip(files, selected.tolist(), strict=True):
@@ -169,9 +145,9 @@ def _mixed(part: EventDataset, shares: Sequence[float]) -> EventDataset:
 
 def run_pretraining(job: Pretraining) -> dict[str, Any]:
     """Pretrain one network; a killed run goes on from its last epoch."""
-    if job.threads:
-        torch.set_num_threads(job.threads)
-    (train, val), mixture = collisions(job.samples, job.cache, job.collisions)
+    if job.place.threads:
+        torch.set_num_threads(job.place.threads)
+    (train, val), mixture = collisions(job.place, job.collisions)
     if len(train) < job.size:
         raise ConfigError(f"{job.size} unlabelled events asked for, {len(train)} are there")
     augment = {"rotate": True, "reflect": True, "max_beta": 0.3} if job.augmented else None
@@ -187,7 +163,7 @@ def run_pretraining(job: Pretraining) -> dict[str, Any]:
         epochs=job.epochs, batch_size=job.study.batch_size, seed=1, progress=False, resume=True
     )  # fmt: skip
     subset = train.index_select(torch.arange(job.size))
-    result = pretrain(model, subset, val, output=job.model.parent, settings=settings)
+    result = pretrain(model, subset, val, output=job.place.model(job.name).parent, settings=settings)
     return {
         "model": job.name, "objective": job.objective, "augmented": job.augmented, "events": job.size,
         "distinct": len(np.unique(subset.positions)), "epochs": len(result.history),
@@ -214,83 +190,58 @@ def recipes(study: Study, jobs: Sequence[Pretraining], epochs: int) -> dict[str,
     for job in sorted(jobs, key=lambda job: (job.objective != "replaced_object", -job.size, not job.augmented)):
         name = "pretrained" if job.objective == "replaced_object" else job.objective
         ending = "" if job.augmented else "-no_augmentation"
-        found.append(Recipe(f"{name}@{job.size}{ending}", settings, OPTIMISATION, pretrained=job.model))
+        found.append(Recipe(f"{name}@{job.size}{ending}", settings, OPTIMISATION, pretrained=job.place.model(job.name)))
     return {recipe.name: recipe for recipe in [*found, Recipe("trees", trees=True)]}
 
 
-def tasks(samples: Path, cache: Path) -> dict[str, Task]:
+def tasks(place: Place) -> list[Task]:
     """The four tasks of table 1, background first; the same test events for every training."""
-    made = {}
+    made = []
     for name, (signal, card) in KISHIMOTO_TASKS.items():
-        files = [{p: samples / part / f"{p}.root" for p in ("ttbar", signal)} for part in ("finetuning", "test")]
-        train, val = split(card, "finetuning", files[0], cache)
-        (test,) = split(card, "test", files[1], cache)
-        made[name] = Task(name, train, val, test)
+        parts = [
+            place.splits(card, place.files(part, ["ttbar", signal]), SPLITS[part]) for part in ("finetuning", "test")
+        ]
+        made.append(Task(name, *parts[0], *parts[1]))
     return made
 
 
-def plan_runs(study: Study, jobs: Sequence[Pretraining], options: Any) -> list[Run]:
+def plan_runs(study: Study, jobs: Sequence[Pretraining], place: Place) -> list[Run]:
     """Figure 4 at every size (scratch, the largest pretraining, trees), everything else at ``gain_size``."""
-    chosen = list(tasks(Path(options.samples), Path(options.cache)).values())
+    chosen_tasks = tasks(place)
     largest = f"pretrained@{study.pretraining_sizes[-1]}"
-    output, threads = Path(options.output) / "runs", 1 if options.workers > 1 else None
     runs = []
     for size, count, epochs in zip(study.sizes, study.seeds, study.epochs, strict=True):
         found = recipes(study, jobs, epochs)
         names = found if size == study.gain_size else ("scratch", largest, "trees")
         wanted = [found[name] for name in names]
-        runs += plan(chosen, wanted, [size // 2], range(1, count + 1), output, threads)
+        runs += plan(chosen_tasks, wanted, [size // 2], range(1, count + 1), place.output / "runs", place.threads)
     return sorted(runs, key=lambda run: run.seed)
 
 
 def main() -> None:
     """Whatever the stage asks for and is not done yet."""
-    parser = command.Options(__doc__)
-    parser.add_argument("--stage", choices=STAGES, default="all", help="what to do")
-    parser.add_argument("--size", choices=tuple(STUDIES), default="small", help="how much of it")
-    parser.add_argument("--study", type=dict[str, Any], default={}, help="changes of the size: {seeds: [5, 3, 3]}")
-    parser.add_argument("--samples", default="runs/kishimoto/samples", help="folder of the simulated files")
+    parser = options(__doc__, "kishimoto", STAGES, STUDIES)
     parser.add_argument("--collisions", type=list[str], default=[], help="NanoAOD files of your own to pretrain on")
-    parser.add_argument("--cache", default="runs/cache", help="folder for converted events")
-    parser.add_argument("--output", default="runs/kishimoto", help="folder for networks, tables and plots")
-    results = Path(__file__).parent / "results"
-    parser.add_argument("--records", default=str(results / "kishimoto" / "runs.jsonl"), help="finished trainings")
-    parser.add_argument("--summary", default=str(results / "kishimoto.json"), help="the figures that others read")
-    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time, one thread each")
-    options = parser.parse_args()
-    command.check_names(options.study, vars(STUDIES["small"]))
-    study = replace(STUDIES[options.size], **options.study)
+    given = parser.parse_args()
+    study = chosen(STUDIES, given)
     if study.gain_size not in study.sizes:
         raise ConfigError(f"gain_size={study.gain_size} is none of the sizes {study.sizes}")
     command.check_names(study.objectives, ["masked_kinds"])
-    output = command.start_run(options.output, parser, options)
-    threads = 1 if options.workers > 1 else None
-    folders = (output, Path(options.samples), Path(options.cache), tuple(options.collisions), threads)
-    jobs = [Pretraining(*one, study, *folders) for one in pretrainings(study)]
-    pretrained = RunRecords(Path(options.records).with_name("pretraining.jsonl"), ["model"])
-    if options.stage in ("pretrain", "all"):
-        todo = [job for job in jobs if not job.model.is_dir()]
-        print(f"{len(todo)} networks to pretrain: {', '.join(job.name for job in todo)}")
-        if todo:
-            collisions(todo[0].samples, todo[0].cache, todo[0].collisions)  # converted once, before the workers
-        done = run_in_processes(run_pretraining, todo, options.workers, import_main=True)
-        for _, record in done if options.workers > 1 else enumerate(map(run_pretraining, todo)):
-            pretrained.append({**record, **command.note()})
-            print(json.dumps({k: v for k, v in record.items() if k not in ("loss", "mixture")}), flush=True)
-    records = RunRecords(options.records, RECORD_KEY)
-    runs = plan_runs(study, jobs, options) if options.stage != "pretrain" else []
-    if options.stage in ("finetune", "all"):
-        finish(runs, records, options.workers, command.note())
-    if options.stage in ("report", "all"):
-        # Records of other settings of the same name stay in the file and out of the tables.
-        keys = {run.key for run in runs}
-        records.records = [r for r in records.records if records.key_of(r) in keys]
-        pretrained.records = [r for r in pretrained.records if r["model"] in {job.name for job in jobs}]
-        report = kishimoto_report.make(study, records, pretrained, output)
-        command.write_results(output, report)
-        if options.stage == "all":
-            Path(options.summary).parent.mkdir(parents=True, exist_ok=True)
-            Path(options.summary).write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    output = command.start_run(given.output, parser, given)
+    place = Place.of("kishimoto", given)
+    jobs = [Pretraining(*one, study, place, tuple(given.collisions)) for one in pretrainings(study)]
+    if given.stage in ("pretrain", "all"):
+        collisions(place, given.collisions)  # converted once, before the workers
+        pretrain_missing(jobs, run_pretraining, given)
+    if given.stage == "pretrain":
+        return
+    records = RunRecords(given.records, RECORD_KEY)
+    runs = plan_runs(study, jobs, place)
+    if given.stage in ("finetune", "all"):
+        finish(runs, records, given.workers, command.note())
+    if given.stage in ("report", "all"):
+        keep_settings(records, (run.recipe for run in runs))
+        write_report(kishimoto_report.make(study, records, pretraining_records(given, jobs), output), given)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,11 @@ class RunRecords:
                 file.seek(self._whole)
                 file.write(line.encode() + b"\n")
         self._read()
+
+    def keep(self, entries: Sequence[str], values: Iterable[tuple[Any, ...]]) -> None:
+        """Forget, in memory only, all records whose entries have other values: those of other settings, say."""
+        wanted = set(values)
+        self.records = [r for r in self.records if tuple(r[name] for name in entries) in wanted]
 
     def select(self, **wanted: Any) -> list[dict[str, Any]]:
         """Records with these entries, ordered by seed where they have one; a tuple allows any of its values."""
