@@ -45,6 +45,9 @@ ALL = {
     "scores": lambda path: plots.plot_scores(*scores()[:2], ["background", "signal"], path, scores()[2]),
     "losses": lambda path: plots.plot_losses({"a": HISTORY, "b": HISTORY}, path),
     "gains": lambda path: plots.plot_gains({"WH_ZH": (0.01, 0.004), "stop_ttH": (-0.002, 0.003)}, path),
+    "curves": lambda path: plots.plot_curves(
+        {"a": {1000: (0.7, 0.02), 10_000: (0.8, 0.01)}, "b": {1000: (0.6, 0.02)}}, path, "AUC", reference=0.5
+    ),
     "confusion": lambda path: plots.plot_confusion([0, 1, 1], np.eye(2)[[0, 1, 0]], ["a", "b"], path),
     "compare": lambda path: plots.compare_histograms({"$p_T$ [GeV]": {"a": scores()[1], "b": scores()[1:]}}, path),
 }

@@ -27,6 +27,15 @@ def test_records_come_back_without_arrays_and_know_their_keys(tmp_path):
     assert again.select(method=("trees", "x"), seed=1)[0]["method"] == "trees"
 
 
+def test_records_of_other_settings_are_forgotten_and_stay_in_the_file(tmp_path):
+    records = RunRecords(tmp_path / "runs.jsonl", KEY)
+    for seed, method in ((1, "scratch"), (2, "scratch"), (1, "trees")):
+        records.append(record(seed, method=method))
+    records.keep(("method", "seed"), [("scratch", 1), ("trees", 7)])
+    assert [(r["method"], r["seed"]) for r in records.records] == [("scratch", 1)]
+    assert len(RunRecords(records.path, KEY)) == 3
+
+
 def test_a_line_cut_short_by_a_kill_is_dropped_and_written_over(tmp_path):
     records = RunRecords(tmp_path / "runs.jsonl", KEY)
     records.append(record(1))
