@@ -73,6 +73,7 @@ class Study:
         scratch_epochs: of the training from scratch that it is compared with, which needs more of them.
         batch_size: events in a step, in the tasks.
         cka_models: ensembles of table III, at the largest of ``sizes`` that has two trainings.
+        larger: methods that are trained at more than the smallest of ``sizes``; None is all of their groups.
     """
 
     pretraining_sizes: list[int]
@@ -87,6 +88,7 @@ class Study:
     scratch_epochs: int
     batch_size: int
     cka_models: int = 3
+    larger: list[str] | None = None
 
 
 STUDIES = {
@@ -94,7 +96,7 @@ STUDIES = {
         [3_000, 12_000, 47_000],
         {"published": [16, 8, 13], "better": [16, 8, 14], "multilabel": [4]},
         {"published": 64, "better": 256},
-        [1_000, 10_000], [5, 1], 2, 100, 12, 12, 50, 64,
+        [1_000, 10_000], [5, 1], 1, 100, 12, 12, 50, 64, larger=["scratch", "multiclass", "trees"],
     ),
     "published": Study(
         [100_000, 1_000_000, 9_500_000],
@@ -277,11 +279,12 @@ def runs_of(group: str, study: Study, models: dict[tuple[str, str, int], Path], 
         sizes, counts = [min(study.sizes[-1], 5_000)], [study.seeds[-1]]
     elif group not in ("table1", "better"):
         sizes, counts = study.sizes[:1], [study.other_seeds]
-    return [
-        run
-        for size, count in zip(sizes, counts, strict=True)
-        for run in plan(wanted, found, [size], range(1, count + 1), place.output / "runs", place.threads)
-    ]
+    runs: list[Run] = []
+    for size, count in zip(sizes, counts, strict=True):
+        if size != study.sizes[0] and group in ("table1", "better") and study.larger is not None:
+            found = [recipe for recipe in found if recipe.name in study.larger]
+        runs += plan(wanted, found, [size], range(1, count + 1), place.output / "runs", place.threads)
+    return runs
 
 
 def main() -> None:

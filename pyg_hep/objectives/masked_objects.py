@@ -34,7 +34,8 @@ class MaskedObjects(Objective):
     .. math:: L = \frac{\sum w \, (\hat z - z)^2}{\sum w} + \frac{\sum w \, (-\log p_\text{kind})}{\sum w}
 
     over hidden kinematic variables z, standardised on the training events, and over objects whose kind is hidden;
-    w is the weight of the event. For phi the difference is the shorter one around the circle.
+    w is the weight of the event. For phi the difference is the shorter one around the circle. An event graph has no
+    empty places: what the slides fill with zeros and tell by the predicted kind, a missing object, is no node here.
 
     Args:
         columns: features of the view that the model reads, or its name.
