@@ -6,7 +6,7 @@
 Stages: ``pretrain`` the networks on twelve processes, ``finetune`` (all trainings of the tasks), and the reports
 ``table1`` (accuracy and gain), ``table3`` (CKA), ``figure1`` (cost); ``all`` does everything. Whatever is finished is
 kept and not done again: networks in --output, trainings as lines of --records, from which the reports are made.
-``--size small`` ends within about 90 minutes on two cores, ``published`` is the paper's size for a cluster of GPUs.
+``--size small`` takes about two hours on two cores, ``published`` is the paper's size for a cluster of GPUs.
 """
 
 import json
