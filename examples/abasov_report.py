@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from study import losses
 
 from pyg_hep.analysis import prediction_entropy
 from pyg_hep.datasets import EventDataset
@@ -18,23 +19,14 @@ from pyg_hep.evaluation.learning_curves import gain, summarise
 from pyg_hep.loader import EventLoader
 from pyg_hep.metrics import bootstrap, jensen_shannon, roc_auc
 from pyg_hep.objectives import MaskedObjects
-from pyg_hep.schema import Level, ObjectType
 from pyg_hep.training import EventModel, predict, represent
+from pyg_hep.transforms.node_features import COLUMNS
 
 PUBLISHED = {"16-1h": 0.9128, "20-5h": 0.9121, "125-1h": 0.9172, "125-5h": 0.9169}
 """Mean one-vs-rest AUC of the slides, 8.2 million events."""
 CLASSES = ("0 t", "1 t", "2 t", "3 t", "4 t")
-OBJECTS = {
-    "jet": lambda batch: (batch.kind == int(ObjectType.JET)) & (batch.level == int(Level.RECO)),
-    "lepton": lambda batch: (batch.kind == int(ObjectType.ELECTRON)) | (batch.kind == int(ObjectType.MUON)),
-    "W boson": lambda batch: _particle(batch, 24),
-    "top quark": lambda batch: _particle(batch, 6),
-}
+OBJECTS = {"jet": "is_jet", "lepton": "is_lepton", "W boson": "is_w", "top quark": "is_top"}
 VIEWED = 2_000  # events of the views: t-SNE takes long beyond
-
-
-def _particle(batch: Any, number: int) -> torch.Tensor:
-    return batch.pdg_id.abs() == number if "pdg_id" in batch else torch.zeros_like(batch.kind, dtype=torch.bool)
 
 
 def make(
@@ -78,13 +70,8 @@ def make(
 
 def level1(jobs: Sequence[Any], pretrained: RunRecords, output: Path) -> dict[str, Any]:
     """Error of every hidden variable of the two leading objects of each sort, in its standard deviations."""
-    histories, result = {}, {}
-    for record in pretrained.records:
-        losses = record["loss"]
-        histories[record["model"]] = [
-            {"epoch": k, "train_loss": a, "val_loss": b}
-            for k, (a, b) in enumerate(zip(losses["train_loss"], losses["val_loss"], strict=True))
-        ]
+    result = {}
+    histories = {record["model"]: losses(record) for record in pretrained.records}
     if histories:
         plots.plot_losses(histories, output / "level1_loss.png")
     for job in jobs:
@@ -115,13 +102,13 @@ def reconstruction(model: EventModel, events: EventDataset) -> dict[str, dict[st
         truth = objective.targets(task)
         error = objective.errors(model(task), truth["kinematics"]).double()
         value = ((truth["kinematics"] - objective.mean) / objective.scale).double()
-        for name, chosen in OBJECTS.items():
-            rank = _rank(batch, chosen(batch))
+        for name, column in OBJECTS.items():
+            rank = _rank(batch, COLUMNS[column](batch) > 0)
             for k, place in enumerate(("leading", "second")):
-                for c, column in enumerate(objective.kinematics):
+                for c, variable in enumerate(objective.kinematics):
                     rows = (rank == k) & truth["hidden"][:, c]
                     found = torch.stack([error[rows, c], value[rows, c]], dim=1).numpy()
-                    sums.setdefault((f"{place} {name}", column), []).append(found)
+                    sums.setdefault((f"{place} {name}", variable), []).append(found)
     table: dict[str, dict[str, dict[str, float]]] = {}
     for (name, column), parts in sums.items():
         rows = np.concatenate(parts)

@@ -19,16 +19,26 @@ from typing import Any
 import abasov_report
 import lightning
 import torch
-from study import Place, chosen, keep_settings, options, pretrain_missing, pretraining_records, write_report
+from study import (
+    Place,
+    chosen,
+    options,
+    pretrain_missing,
+    pretraining_record,
+    pretraining_records,
+    train_missing,
+    write_report,
+)
 
 from pyg_hep import command
 from pyg_hep.datasets import EventDataset
-from pyg_hep.evaluation import RunRecords, Task
-from pyg_hep.evaluation.learning_curves import RECORD_KEY, Recipe, Run, finish, plan
+from pyg_hep.evaluation import Task
+from pyg_hep.evaluation.learning_curves import Recipe, Run, plan
 from pyg_hep.nn import EventTransformer
 from pyg_hep.objectives import Classification, MaskedObjects
 from pyg_hep.simulation.samples import ABASOV_GROUPS, ABASOV_NEW_PHYSICS
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain
+from pyg_hep.transforms.node_features import PRESETS
 
 STAGES = ("pretrain", "finetune", "report", "all")
 CARDS = {"masked": "abasov_nanoaod", "truth": "abasov_truth"}
@@ -103,8 +113,7 @@ def groups(place: Place, card: str) -> list[EventDataset]:
 def network(variant: str, view: str) -> EventTransformer:
     """A new transformer of one variant that reads a view."""
     width, heads = VARIANTS[variant]
-    columns = {"abasov": 13, "abasov_truth": 16}[view]
-    return EventTransformer.abasov(width, heads, in_channels=columns, preset=view)
+    return EventTransformer.abasov(width, heads, in_channels=len(PRESETS[view]), preset=view)
 
 
 def run_pretraining(job: Pretraining) -> dict[str, Any]:
@@ -120,12 +129,7 @@ def run_pretraining(job: Pretraining) -> dict[str, Any]:
     model = EventModel(network(job.variant, view), objective, optimisation=LEVEL_1, metadata=metadata)
     settings = TrainingSettings(epochs=job.epochs, batch_size=job.batch_size, seed=1, progress=False, resume=True)
     result = pretrain(model, train, val, output=job.place.model(job.name).parent, settings=settings)
-    return {
-        "model": job.name, "events": len(train), "epochs": len(result.history),
-        "seconds": result.history[-1]["seconds"],
-        "loss": {k: [epoch[k] for epoch in result.history] for k in ("train_loss", "val_loss")},
-        **{k: v for k, v in result.history[result.best_epoch].items() if k.startswith("val_")},
-    }  # fmt: skip
+    return pretraining_record(job, result, events=len(train))
 
 
 def recipes(study: Study, jobs: Sequence[Pretraining], epochs: int) -> dict[str, Recipe]:
@@ -166,17 +170,12 @@ def main() -> None:
     kinds = [("truth", study.truth_variant)] + [("masked", variant) for variant in reversed(study.variants)]
     jobs = [Pretraining(*kind, study.pretraining_epochs, study.pretraining_batch, place) for kind in kinds]
     if given.stage in ("pretrain", "all"):
-        for job in jobs[:2]:
-            job.data()  # converted once, before the workers
         pretrain_missing(jobs, run_pretraining, given)
     if given.stage == "pretrain":
         return
-    records = RunRecords(given.records, RECORD_KEY)
     runs = plan_runs(study, jobs, place)
-    if given.stage in ("finetune", "all"):
-        finish(runs, records, given.workers, command.note())
+    records = train_missing(runs, given)
     if given.stage in ("report", "all"):
-        keep_settings(records, (run.recipe for run in runs))
         searched = [
             place.splits(CARDS["masked"], place.files("new_physics", [name]), {"test": 1.0})[0]
             for name in ABASOV_NEW_PHYSICS

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from study import losses
+
 from pyg_hep.evaluation import RunRecords, plots
 from pyg_hep.evaluation.learning_curves import gain, summarise
 from pyg_hep.simulation.samples import KISHIMOTO_TASKS
@@ -51,13 +53,10 @@ def figure3(study: Any, pretrained: RunRecords, output: Path) -> dict[str, Any]:
         for augmented in (True, False):
             for record in pretrained.select(objective="replaced_object", events=size, augmented=augmented):
                 name = f"{size:,d} events, {'with' if augmented else 'without'} augmentation"
-                losses = record["loss"]
-                histories[name] = [
-                    {"epoch": k, "train_loss": a, "val_loss": b}
-                    for k, (a, b) in enumerate(zip(losses["train_loss"], losses["val_loss"], strict=True))
-                ]
-                result[record["model"]] = losses
-                print(f"{name:44s}{losses['train_loss'][-1]:8.4f}{losses['val_loss'][-1]:8.4f}")
+                histories[name] = losses(record)
+                result[record["model"]] = record["loss"]
+                last = histories[name][-1]
+                print(f"{name:44s}{last['train_loss']:8.4f}{last['val_loss']:8.4f}")
         if histories:
             plots.plot_losses(histories, output / f"figure3_{size}.png")
     return result

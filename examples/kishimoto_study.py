@@ -21,17 +21,28 @@ import lightning
 import numpy as np
 import torch
 import uproot
-from study import Place, chosen, keep_settings, options, pretrain_missing, pretraining_records, write_report
+from study import (
+    Place,
+    chosen,
+    options,
+    pretrain_missing,
+    pretraining_record,
+    pretraining_records,
+    train_missing,
+    write_report,
+)
 
 from pyg_hep import command
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
-from pyg_hep.evaluation import RunRecords, Task
-from pyg_hep.evaluation.learning_curves import RECORD_KEY, Recipe, Run, finish, plan
+from pyg_hep.evaluation import Task
+from pyg_hep.evaluation.learning_curves import Recipe, Run, plan
 from pyg_hep.nn import EventTransformer
 from pyg_hep.objectives import Classification, MaskedObjects, Objective, ReplacedObject
+from pyg_hep.objectives.replaced_object import AUGMENT
 from pyg_hep.simulation.samples import KISHIMOTO_COLLISIONS, KISHIMOTO_TASKS
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain
+from pyg_hep.transforms.node_features import KIND_COLUMNS, PRESETS
 
 STAGES = ("pretrain", "finetune", "report", "all")
 CARD = "kishimoto_pretraining"
@@ -40,7 +51,7 @@ SPLITS = {
     "finetuning": {"train": 0.85, "val": 0.15},
     "test": {"test": 1.0},
 }
-KINDS = ("is_lepton", "is_tau", "is_light_jet", "is_b_jet", "is_met")
+KINDS = [name for name in PRESETS["kishimoto"] if name in KIND_COLUMNS]
 # Section 5, of both phases: SGD, 0.01 to 0.0001 along a cosine.
 OPTIMISATION = Optimisation("sgd", learning_rate=0.01, schedule="cosine", floor=0.01)
 
@@ -150,7 +161,7 @@ def run_pretraining(job: Pretraining) -> dict[str, Any]:
     (train, val), mixture = collisions(job.place, job.collisions)
     if len(train) < job.size:
         raise ConfigError(f"{job.size} unlabelled events asked for, {len(train)} are there")
-    augment = {"rotate": True, "reflect": True, "max_beta": 0.3} if job.augmented else None
+    augment = AUGMENT if job.augmented else None
     objective = (
         ReplacedObject(augment=augment)
         if job.objective == "replaced_object"
@@ -164,13 +175,10 @@ def run_pretraining(job: Pretraining) -> dict[str, Any]:
     )  # fmt: skip
     subset = train.index_select(torch.arange(job.size))
     result = pretrain(model, subset, val, output=job.place.model(job.name).parent, settings=settings)
-    return {
-        "model": job.name, "objective": job.objective, "augmented": job.augmented, "events": job.size,
-        "distinct": len(np.unique(subset.positions)), "epochs": len(result.history),
-        "seconds": result.history[-1]["seconds"], "mixture": mixture,
-        "loss": {k: [epoch[k] for epoch in result.history] for k in ("train_loss", "val_loss")},
-        **{k: v for k, v in result.history[result.best_epoch].items() if k.startswith("val_")},
-    }  # fmt: skip
+    return pretraining_record(
+        job, result, objective=job.objective, augmented=job.augmented, events=job.size,
+        distinct=len(np.unique(subset.positions)), mixture=mixture,
+    )  # fmt: skip
 
 
 def pretrainings(study: Study) -> list[tuple[str, bool, int, int]]:
@@ -237,16 +245,11 @@ def main() -> None:
     place = Place.of("kishimoto", given)
     jobs = [Pretraining(*one, study, place, tuple(given.collisions)) for one in pretrainings(study)]
     if given.stage in ("pretrain", "all"):
-        collisions(place, given.collisions)  # converted once, before the workers
         pretrain_missing(jobs, run_pretraining, given)
     if given.stage == "pretrain":
         return
-    records = RunRecords(given.records, RECORD_KEY)
-    runs = plan_runs(study, jobs, place)
-    if given.stage in ("finetune", "all"):
-        finish(runs, records, given.workers, command.note())
+    records = train_missing(plan_runs(study, jobs, place), given)
     if given.stage in ("report", "all"):
-        keep_settings(records, (run.recipe for run in runs))
         write_report(kishimoto_report.make(study, records, pretraining_records(given, jobs), output), given)
 
 

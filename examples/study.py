@@ -14,7 +14,9 @@ from pyg_hep import command
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.evaluation import Recipe, RunRecords
+from pyg_hep.evaluation.learning_curves import RECORD_KEY, Run, finish
 from pyg_hep.readers import load_card
+from pyg_hep.training import FitResult
 from pyg_hep.workers import run_in_processes
 
 
@@ -99,9 +101,27 @@ class Pretraining(Protocol):
 def pretraining_records(given: Namespace, jobs: Sequence[Pretraining]) -> RunRecords:
     """Records of the pretrainings that a study has, which lie beside those of its trainings."""
     found = RunRecords(Path(given.records).with_name("pretraining.jsonl"), ["model"])
-    names = {job.name for job in jobs}
-    found.records = [record for record in found.records if record["model"] in names]
+    found.keep(("model",), ((job.name,) for job in jobs))
     return found
+
+
+def pretraining_record(job: Pretraining, result: FitResult, **more: Any) -> dict[str, Any]:
+    """What is kept of a pretraining: its length, the losses of every epoch and the figures of the best one."""
+    history = result.history
+    return {
+        "model": job.name,
+        **more,
+        "epochs": len(history),
+        "seconds": history[-1]["seconds"],
+        "loss": {k: [epoch[k] for epoch in history] for k in ("train_loss", "val_loss")},
+        **{k: v for k, v in history[result.best_epoch].items() if k.startswith("val_")},
+    }
+
+
+def losses(record: Mapping[str, Any]) -> list[dict[str, float]]:
+    """The losses of a pretraining's record epoch by epoch, as ``plots.plot_losses`` takes them."""
+    pairs = zip(record["loss"]["train_loss"], record["loss"]["val_loss"], strict=True)
+    return [{"epoch": k, "train_loss": train, "val_loss": val} for k, (train, val) in enumerate(pairs)]
 
 
 def pretrain_missing(jobs: Sequence[Pretraining], run: Callable[[Any], dict[str, Any]], given: Namespace) -> None:
@@ -128,6 +148,15 @@ def pretrain_missing(jobs: Sequence[Pretraining], run: Callable[[Any], dict[str,
 def keep_settings(records: RunRecords, recipes: Iterable[Recipe]) -> None:
     """Records of other settings of the same name stay in the file and out of the tables."""
     records.keep(("method", "recipe"), ((recipe.name, recipe.digest) for recipe in recipes))
+
+
+def train_missing(runs: Sequence[Run], given: Namespace) -> RunRecords:
+    """Train what has no record, where the stage asks for it; the records of these settings."""
+    records = RunRecords(given.records, RECORD_KEY)
+    if given.stage in ("finetune", "all"):
+        finish(runs, records, given.workers, command.note())
+    keep_settings(records, (run.recipe for run in runs))
+    return records
 
 
 def write_report(report: dict[str, Any], given: Namespace) -> None:

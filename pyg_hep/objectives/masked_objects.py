@@ -17,7 +17,7 @@ from pyg_hep.objectives.base import Objective, check_negative_policy, loss_weigh
 from pyg_hep.schema import ObjectType
 from pyg_hep.transforms.lorentz_augment import LorentzAugment
 from pyg_hep.transforms.mask_objects import MaskObjects
-from pyg_hep.transforms.node_features import COLUMNS, KIND_COLUMNS
+from pyg_hep.transforms.node_features import COLUMNS, KIND_COLUMNS, NodeFeatures
 
 B_JET = max(ObjectType) + 1
 """Number of a jet with a b-tag among the kinds to tell apart; the others are those of ``ObjectType``."""
@@ -106,7 +106,7 @@ class MaskedObjects(Objective):
 
     def _truth(self, batch: Batch) -> Tensor:
         """Kinematics in physical units, shape ``[N, K]``."""
-        return torch.stack([COLUMNS[name](batch) for name in self.kinematics], dim=-1)
+        return NodeFeatures(self.kinematics).raw(batch)
 
     def errors(self, outputs: Mapping[str, Tensor], truth: Tensor) -> Tensor:
         """Estimates minus truth in units of the standard deviation of the training events, shape ``[N, K]``."""
@@ -174,8 +174,7 @@ class MaskedObjects(Objective):
         self.negative_weights = settle_negative_policy(self.negative_weights, dataset)
         if not self.kinematics:
             return
-        truth = self._truth(next(iter(EventLoader(dataset, 20_000, shuffle=True, seed=0)))).double()
-        scale = truth.std(dim=0)
-        scale[scale < 1e-6] = 1.0
-        self.mean.copy_(truth.mean(dim=0))
-        self.scale.copy_(scale)
+        batch = next(iter(EventLoader(dataset, 20_000, shuffle=True, seed=0)))
+        fitted = NodeFeatures(self.kinematics).fitted(batch)
+        self.mean.copy_(torch.tensor(fitted.mean))
+        self.scale.copy_(torch.tensor(fitted.scale))

@@ -261,7 +261,7 @@ def abasov_samples(events: int, lhe_dir: Path | None) -> list[Sample]:
     Raises:
         ConfigError: when a file is not there.
     """
-    lhe = {process: (process,) for process in ("tttt",)} | _LHE_FILES | {"singletop_t": ("tq",)}
+    lhe = {**_LHE_FILES, "tttt": ("tttt",), "singletop_t": ("tq",)}
     samples = []
     for group in ABASOV_GROUPS.values():
         for process, share in group.items():
