@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -79,6 +81,46 @@ def test_equals_torchs_encoder(norm_first):
 
 
 @pytest.mark.parametrize("pooling", POOLING)
+def kept_bytes(call) -> int:
+    """Memory of everything that autograd keeps for the backward pass, each storage once."""
+    kept = {}
+
+    def pack(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor  # held, so that no address is used twice
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        call()
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+def test_memory_for_the_backward_pass_grows_no_faster_than_that_of_a_padded_encoder():
+    model = small(pooling="mean")
+    layer = nn.TransformerEncoderLayer(
+        model.hidden_channels,
+        model.heads,
+        model.feed_forward,
+        0.0,
+        activation="gelu",
+        batch_first=True,
+        norm_first=True,
+    )
+    encoder = nn.TransformerEncoder(layer, model.num_layers, enable_nested_tensor=False)
+    embedding = nn.Linear(model.in_channels, model.hidden_channels)
+    ours, padded = [], []
+    for largest in (8, 16, 32, 64, 128):
+        number = torch.randint(largest // 2, largest + 1, (16,), generator=torch.Generator().manual_seed(0))
+        batch = random_events(number, seed=0)
+        batch.x = torch.randn(batch.num_nodes, model.in_channels)
+        mask = torch.arange(int(number.max())) < number.unsqueeze(1)
+        features = torch.zeros(*mask.shape, model.in_channels)
+        features[mask] = batch.x
+        ours.append(kept_bytes(lambda batch=batch: model(batch)))
+        padded.append(kept_bytes(lambda x=features, m=mask: encoder(embedding(x), src_key_padding_mask=~m)))
+    growth = [[b - a for a, b in pairwise([0, *kept])] for kept in (ours, padded)]
+    assert all(mine <= theirs for mine, theirs in zip(*growth, strict=True)), growth
+
+
 @pytest.mark.parametrize("pair_columns", [None, PARTICLE])
 def test_padded_events_give_the_same(pooling, pair_columns):
     torch.manual_seed(0)
