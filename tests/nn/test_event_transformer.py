@@ -80,7 +80,6 @@ def test_equals_torchs_encoder(norm_first):
     assert_close(model(batch).nodes, expected, "objects against torch.nn.TransformerEncoder")
 
 
-@pytest.mark.parametrize("pooling", POOLING)
 def kept_bytes(call) -> int:
     """Memory of everything that autograd keeps for the backward pass, each storage once."""
     kept = {}
@@ -122,6 +121,7 @@ def test_memory_for_the_backward_pass_grows_no_faster_than_that_of_a_padded_enco
 
 
 @pytest.mark.parametrize("pair_columns", [None, PARTICLE])
+@pytest.mark.parametrize("pooling", POOLING)
 def test_padded_events_give_the_same(pooling, pair_columns):
     torch.manual_seed(0)
     model = small(pooling=pooling, pair_columns=pair_columns).double().eval()
