@@ -43,7 +43,7 @@ def make(
     report["level2"], sizes = level2(records, output)
     most = max(sizes)
     best = max(
-        (m for m in report["level2"][most] if m != "trees"), key=lambda m: report["level2"][most][m]["auc"]
+        (m for m in report["level2"][most] if not m.startswith("trees")), key=lambda m: report["level2"][most][m]["auc"]
     )  # fmt: skip
     folder = next(r.output for r in runs if r.recipe.name == best and r.size == most and r.seed == 1) / "model"
     task = runs[0].task
@@ -145,7 +145,7 @@ def _plot_level1(table: Mapping[str, Any], columns: Sequence[str], path: Path) -
 
 
 def level2(records: RunRecords, output: Path) -> tuple[dict[int, Any], list[int]]:
-    """Mean one-vs-rest AUC and accuracy by training size; the gain of each pretraining over the same variant."""
+    """Mean one-vs-rest AUC and accuracy by training size; gains over the same variant from scratch and over trees."""
     table: dict[int, Any] = {}
     sizes = sorted({r["size"] for r in records.records})
     for size in sizes:
@@ -158,6 +158,9 @@ def level2(records: RunRecords, output: Path) -> tuple[dict[int, Any], list[int]
             if kind.startswith("pretrained") and f"scratch-{variant}" in table[size]:
                 row["gain"] = gain(mine, method, f"scratch-{variant}")
                 text += f"   gain in AUC {row['gain']['auc']:+.4f} +- {row['gain']['auc_error']:.4f}"
+            if kind != "trees" and "trees" in table[size]:
+                row["over_trees"] = gain(mine, method, "trees")
+                text += f"   over trees {row['over_trees']['auc']:+.4f} +- {row['over_trees']['auc_error']:.4f}"
             print(text + (f" ({PUBLISHED[variant]})" if kind == "scratch" else ""))
     curves: dict[str, dict[int, tuple[float, float]]] = {}
     for size, rows in table.items():

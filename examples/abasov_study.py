@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import abasov_report
@@ -36,6 +37,7 @@ from pyg_hep.evaluation import Task
 from pyg_hep.evaluation.learning_curves import Recipe, Run, plan
 from pyg_hep.nn import EventTransformer
 from pyg_hep.objectives import Classification, MaskedObjects
+from pyg_hep.objectives.replaced_object import AUGMENT
 from pyg_hep.simulation.samples import ABASOV_GROUPS, ABASOV_NEW_PHYSICS
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain
 from pyg_hep.transforms.node_features import PRESETS
@@ -45,8 +47,6 @@ CARDS = {"masked": "abasov_nanoaod", "truth": "abasov_truth"}
 SPLITS = {"train": 0.7, "val": 0.1, "test": 0.2}
 VARIANTS = {"16-1h": (16, 1), "20-5h": (20, 5), "125-1h": (125, 1), "125-5h": (125, 5)}
 LEVEL_1 = Optimisation(learning_rate=1e-3, weight_decay=1e-5, schedule="plateau", decay=0.1, plateau_patience=5)
-# No schedule is named: the rate stays.
-LEVEL_2 = Optimisation("adamw", learning_rate=1e-4, schedule="constant")
 
 
 @dataclass(frozen=True)
@@ -55,33 +55,46 @@ class Study:
 
     Args:
         variants: of :data:`VARIANTS`, width and heads of the transformer.
+        compared: of them, what level 2 is trained with at every size; the others at the largest only.
         truth_variant: the one that estimates generated W bosons and top quarks too.
         pretraining_epochs: at most, of level 1 on all training events.
         pretraining_batch: events in a step of level 1.
         sizes: training events per class of level 2; 0 is as many as there are.
         seeds: trainings of each kind, one number for each of ``sizes``.
         epochs: of level 2 at most, one number for each of ``sizes``.
+        batch_sizes: events in a step of level 2, one number for each of ``sizes``.
         patience: epochs of level 2 without a lower validation loss before it stops.
-        batch_size: events in a step of level 2.
+        rates: learning rates of level 2, one for each of ``sizes``; the slides' is 1e-4.
+        schedule: of the learning rate; the slides name none.
+        augment: Lorentz augmentation of the training events of level 2, from scratch and pretrained.
     """
 
     variants: list[str]
+    compared: list[str]
     truth_variant: str
     pretraining_epochs: int
     pretraining_batch: int
     sizes: list[int]
     seeds: list[int]
     epochs: list[int]
+    batch_sizes: list[int]
     patience: int
-    batch_size: int
+    rates: list[float]
+    schedule: str = "constant"
+    augment: bool = False
 
 
+# With few training events augmentation is what keeps a network from learning them by heart.
 STUDIES = {
-    "small": Study([*VARIANTS], "125-5h", 8, 256, [500, 0], [3, 1], [60, 10], 5, 128),
-    "published": Study(
-        [*VARIANTS], "125-5h", 100, 1024, [1_000, 10_000, 100_000, 0], [5, 5, 5, 3], [200] * 4, 10, 1024
+    "small": Study(
+        [*VARIANTS], ["125-5h"], "125-5h", 8, 256, [100, 500, 0], [5, 3, 1], [60, 40, 10], [64, 64, 128], 60,
+        [3e-4, 3e-4, 1e-3], "cosine", augment=True,
     ),
-}
+    "published": Study(
+        [*VARIANTS], [*VARIANTS], "125-5h", 100, 1024, [1_000, 10_000, 100_000, 0], [5, 5, 5, 3], [200] * 4,
+        [1024] * 4, 10, [1e-4] * 4,
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,19 +145,24 @@ def run_pretraining(job: Pretraining) -> dict[str, Any]:
     return pretraining_record(job, result, events=len(train))
 
 
-def recipes(study: Study, jobs: Sequence[Pretraining], epochs: int) -> dict[str, Recipe]:
-    """Name -> how to train level 2: from scratch, from level 1 of the same variant, and boosted trees."""
+def recipes(study: Study, jobs: Sequence[Pretraining], at: int) -> dict[str, Recipe]:
+    """Name -> how to train level 2 at one of the sizes: from scratch, from level 1, and boosted trees.
+
+    The networks' inputs have no charge, so neither have those of the trees that they are compared with.
+    """
     settings = TrainingSettings(
-        epochs=epochs, batch_size=study.batch_size, patience=study.patience, progress=False, checkpoints=False,
-        tensorboard=False,
+        epochs=study.epochs[at], batch_size=study.batch_sizes[at], patience=study.patience, progress=False,
+        checkpoints=False, tensorboard=False,
     )  # fmt: skip
-    found = [Recipe("trees", trees=True)]
+    rates = Optimisation("adamw", learning_rate=study.rates[at], schedule=study.schedule)
+    recipe = partial(Recipe, settings=settings, optimisation=rates, augment=AUGMENT if study.augment else None)
+    found = [Recipe("trees", trees=True, charges=False), Recipe("trees_with_charges", trees=True)]
     for variant in study.variants:
         fresh = EventModel(network(variant, "abasov"), Classification(len(ABASOV_GROUPS)))
-        found.append(Recipe(f"scratch-{variant}", settings, LEVEL_2, scratch=fresh))
+        found.append(recipe(f"scratch-{variant}", scratch=fresh))
     for job in jobs:
         name = "pretrained" if job.kind == "masked" else "pretrained_truth"
-        found.append(Recipe(f"{name}-{job.variant}", settings, LEVEL_2, pretrained=job.place.model(job.name)))
+        found.append(recipe(f"{name}-{job.variant}", pretrained=job.place.model(job.name)))
     return {recipe.name: recipe for recipe in found}
 
 
@@ -153,8 +171,12 @@ def plan_runs(study: Study, jobs: Sequence[Pretraining], place: Place) -> list[R
     task = Task("tops", *groups(place, CARDS["masked"]))
     most = int(task.train.column("y").bincount().min())
     runs = []
-    for size, seeds, epochs in zip(study.sizes, study.seeds, study.epochs, strict=True):
-        found = list(recipes(study, jobs, epochs).values())
+    for at, (size, seeds) in enumerate(zip(study.sizes, study.seeds, strict=True)):
+        found = list(recipes(study, jobs, at).values())
+        if at < len(study.sizes) - 1:
+            found = [r for r in found if r.trees or r.name.partition("-")[2] in study.compared]
+        elif at:  # where level 1 matters little, one sort of it will do
+            found = [r for r in found if not r.name.startswith("pretrained_truth")]
         runs += plan([task], found, [size or most], range(1, seeds + 1), place.output / "runs", place.threads)
     return runs
 
@@ -164,7 +186,7 @@ def main() -> None:
     parser = options(__doc__, "abasov", STAGES, STUDIES)
     given = parser.parse_args()
     study = chosen(STUDIES, given)
-    command.check_names([*study.variants, study.truth_variant], VARIANTS)
+    command.check_names([*study.variants, *study.compared, study.truth_variant], VARIANTS)
     output = command.start_run(given.output, parser, given)
     place = Place.of("abasov", given)
     kinds = [("truth", study.truth_variant)] + [("masked", variant) for variant in reversed(study.variants)]

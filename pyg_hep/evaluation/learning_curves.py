@@ -64,9 +64,11 @@ class Recipe:
         pretrained: folder of the model that is fine-tuned; None trains ``scratch`` from random weights.
         scratch: model whose backbone and features are trained from scratch; its weights are not used.
         reset: parts of the pretrained backbone that start anew.
+        changes: arguments of the pretrained backbone in place of its own, see :func:`~pyg_hep.training.finetune`.
         probe: fit the new head to the frozen representation first.
         augment: arguments of :class:`~pyg_hep.transforms.LorentzAugment` for the training events; None for none.
         trees: boosted trees on summary variables instead of a network.
+        charges: whether the trees use the charges of the leptons.
     """
 
     name: str
@@ -75,9 +77,11 @@ class Recipe:
     pretrained: Path | None = None
     scratch: EventModel | None = None
     reset: tuple[str, ...] = ()
+    changes: Mapping[str, Any] | None = None
     probe: bool = False
     augment: Mapping[str, Any] | None = None
     trees: bool = False
+    charges: bool = True
 
     @property
     def digest(self) -> str:
@@ -165,7 +169,7 @@ def execute(run: Run) -> dict[str, Any]:
     val = balanced_subset(run.task.val, min(max(run.size // 4, 250), available), run.seed)
     record: dict[str, Any] = dict(zip(RECORD_KEY, run.key, strict=True))
     if run.recipe.trees:
-        probability, y, weight = _trees(train, run.task.test, run.seed)
+        probability, y, weight = _trees(train, run.task.test, SummaryVariables(charges=run.recipe.charges), run.seed)
     else:
         result = _train(run, train, val)
         tested = predict(result.model, run.task.test)
@@ -184,7 +188,7 @@ def _train(run: Run, train: EventDataset, val: EventDataset) -> FitResult:
     if recipe.pretrained is not None:
         return finetune(
             recipe.pretrained, objective, train, val, output=run.output, settings=settings,
-            optimisation=recipe.optimisation, reset=recipe.reset, probe=recipe.probe,
+            optimisation=recipe.optimisation, reset=recipe.reset, changes=recipe.changes, probe=recipe.probe,
         )  # fmt: skip
     if recipe.scratch is None:
         raise ConfigError(f"the recipe {recipe.name!r} names neither a pretrained model nor one to train from scratch")
@@ -212,9 +216,9 @@ def _figures(y: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> dict
     return {**values, "replicas": columns}
 
 
-def _trees(train: EventDataset, test: EventDataset, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    variables = SummaryVariables()
-
+def _trees(
+    train: EventDataset, test: EventDataset, variables: SummaryVariables, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     def table(dataset: EventDataset) -> np.ndarray:
         return np.concatenate([variables(batch) for batch in EventLoader(dataset, 8192)])
 

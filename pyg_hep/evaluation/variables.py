@@ -49,16 +49,20 @@ class SummaryVariables:
     Args:
         jets: the jets with the highest pt that pairs and triplets are made of.
         leptons: the same for electrons, muons and taus together.
+        charges: use the charges of the leptons; without them, pairs of one flavour stand for those of opposite
+            charge, as for a network whose inputs have no charge.
     """
 
-    def __init__(self, jets: int = 8, leptons: int = 4) -> None:
+    def __init__(self, jets: int = 8, leptons: int = 4, charges: bool = True) -> None:
         if jets < 4 or leptons < 2:
             raise PygHepError(f"at least 4 jets and 2 leptons are needed, got jets={jets}, leptons={leptons}")
         self.jets = jets
         self.leptons = leptons
+        self.charges = charges
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(jets={self.jets}, leptons={self.leptons})"
+        ending = "" if self.charges else ", charges=False"
+        return f"{type(self).__name__}(jets={self.jets}, leptons={self.leptons}{ending})"
 
     @property
     def names(self) -> list[str]:
@@ -116,7 +120,7 @@ class SummaryVariables:
         _between(table, "lj", leptons, jets)
         _between(table, "lb", leptons, b_jets)
         _between(table, "yj", photons, jets)
-        _dilepton_flavours(table, leptons)
+        _dilepton_flavours(table, leptons, self.charges)
         _tops(table, b_jets, light)
         _missing(table, met, leptons, jets)
         _totals(table, batch, is_jet, is_lepton, visible, visible | is_met, size)
@@ -201,19 +205,22 @@ def _between(table: dict[str, Tensor], name: str, first: _Leading, second: _Lead
     table[f"dr_{name}_min"] = _lowest(d_r.flatten(1), exists)
 
 
-def _dilepton_flavours(table: dict[str, Tensor], leptons: _Leading) -> None:
+def _dilepton_flavours(table: dict[str, Tensor], leptons: _Leading, charges: bool) -> None:
     """Charges and flavours of the leptons; mass of the same-flavour, opposite-charge pair closest to the Z."""
     i, j, exists = leptons.pairs()
-    same_flavour = exists & (leptons.kind[:, i] == leptons.kind[:, j])
-    opposite = leptons.charge[:, i] * leptons.charge[:, j] < 0
+    candidates = exists & (leptons.kind[:, i] == leptons.kind[:, j])
+    if charges:
+        opposite = leptons.charge[:, i] * leptons.charge[:, j] < 0
+        candidates = candidates & opposite
+        charge = torch.where(leptons.present, leptons.charge, 0.0).sum(1)
+        table["lepton_charge"] = charge
+        table["lepton_charge_abs"] = charge.abs()
     mass = invariant_mass(leptons.p4[:, i], leptons.p4[:, j])
-    candidates = same_flavour & opposite
     closest = torch.where(candidates, (mass - Z).abs(), math.inf).argmin(1, keepdim=True)
-    charge = torch.where(leptons.present, leptons.charge, 0.0).sum(1)
-    table["lepton_charge"] = charge
-    table["lepton_charge_abs"] = charge.abs()
-    table["n_same_flavour_opposite_charge"] = candidates.float().sum(1)
-    table["n_same_charge"] = (exists & ~opposite).float().sum(1)
+    name = "n_same_flavour_opposite_charge" if charges else "n_same_flavour"
+    table[name] = candidates.float().sum(1)
+    if charges:
+        table["n_same_charge"] = (exists & ~opposite).float().sum(1)
     table["m_z_candidate"] = _where(candidates.any(1), mass.gather(1, closest)[:, 0])
 
 

@@ -7,9 +7,10 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
@@ -19,6 +20,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.loader import EventLoader
+from pyg_hep.nn import Backbone
 from pyg_hep.objectives import Objective
 from pyg_hep.training.callbacks import BestWeights, History
 from pyg_hep.training.event_model import EventModel
@@ -98,6 +100,7 @@ def finetune(
     settings: TrainingSettings | None = None,
     optimisation: Optimisation | None = None,
     reset: Sequence[str] = (),
+    changes: Mapping[str, Any] | None = None,
     probe: bool = False,
 ) -> FitResult:
     """Train a pretrained backbone for a new objective with new heads.
@@ -114,12 +117,15 @@ def finetune(
         settings: length, size and place of the training.
         optimisation: the default is the published one: heads 1e-4, backbone 1e-5
             (Ho et al., arXiv:2412.10665, section III D).
-        reset: parts of the backbone (names of its child modules, such as ``decoder``) that start anew.
+        reset: parts of the backbone that start anew, by the names of its modules: ``decoder``, or ``layers.2`` for
+            the last of three layers, which has most to do with what the pretraining was for.
+        changes: arguments of the backbone in place of those it was pretrained with, such as ``{"dropout": 0.1}``.
         probe: fit the new head to the frozen representation of the training events first, instead of starting
             from random numbers (Kumar et al., arXiv:2202.10054); for objectives with a method ``probe``.
 
     Raises:
-        ConfigError: when there is no such model or part, or the events cannot be used for the objective.
+        ConfigError: when there is no such model or part, its weights do not fit the changes, or the events cannot be
+            used for the objective.
     """
     settings = settings or TrainingSettings()
     optimisation = optimisation or Optimisation(backbone_learning_rate=1e-5)
@@ -131,14 +137,31 @@ def finetune(
         model = EventModel(backbone, objective, pretrained.features, optimisation, metadata)
     else:
         model = EventModel.from_pretrained(pretrained, objective, optimisation)
-    parts = dict(model.backbone.named_children())
+    if changes:
+        model.backbone = _changed(model.backbone, changes)
+    parts = {name: part for name, part in model.backbone.named_modules() if name and hasattr(part, "reset_parameters")}
     for name in reset:
         if name not in parts:
             raise ConfigError(f"{type(model.backbone).__name__} has no part {name!r} to reset: {nearest(name, parts)}")
-        parts[name].reset_parameters()  # type: ignore[operator]
+        parts[name].reset_parameters()
     if probe:
         _probe(model, train)
     return fit(model, train, val, output=output, settings=settings)
+
+
+def _changed(backbone: Backbone, changes: Mapping[str, Any]) -> Backbone:
+    """The same weights in a backbone with other arguments."""
+    kind, arguments = type(backbone), backbone.config()
+    for name in changes:
+        if name not in arguments:
+            raise ConfigError(f"{kind.__name__} has no argument {name!r}: {nearest(name, arguments)}")
+    made = kind(**{**arguments, **changes})
+    try:
+        made.load_state_dict(backbone.state_dict())
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise ConfigError(f"the pretrained weights do not fit {kind.__name__} with {dict(changes)}: {first}") from None
+    return made
 
 
 def _probe(model: EventModel, train: EventDataset) -> None:

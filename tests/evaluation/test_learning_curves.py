@@ -197,8 +197,10 @@ def test_digest_follows_what_shapes_a_training_and_nothing_else(tmp_path):
         dataclasses.replace(one, probe=True),
         dataclasses.replace(one, augment={"reflect": False}),
         dataclasses.replace(one, reset=("decoder",)),
+        dataclasses.replace(one, changes={"dropout": 0.1}),
+        dataclasses.replace(one, charges=False),
     ]
-    assert len({recipe.digest for recipe in [one, *others]}) == 7
+    assert len({recipe.digest for recipe in [one, *others]}) == 9
 
 
 def test_digest_of_a_recipe_stays_the_same_from_one_release_to_the_next(tmp_path):

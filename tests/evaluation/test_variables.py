@@ -180,6 +180,22 @@ def test_variables_do_not_change_under_the_symmetries_of_the_detector(change):
     np.testing.assert_allclose(SummaryVariables()(batch), table, rtol=2e-3, atol=2e-3)
 
 
+def test_without_charges_no_column_depends_on_them():
+    summary = SummaryVariables(charges=False)
+    batch = random_events(num_events=200, seed=6)
+    table, with_charges = summary(batch), SummaryVariables()
+    assert set(summary.names) - set(with_charges.names) == {"n_same_flavour"}
+    assert {"lepton_charge", "lepton_charge_abs", "n_same_charge"} <= set(with_charges.names) - set(summary.names)
+    before = with_charges(batch)
+    batch.charge = -batch.charge * (torch.arange(batch.num_nodes) % 2)
+    np.testing.assert_array_equal(summary(batch), table)
+    assert not np.array_equal(with_charges(batch), before, equal_nan=True)
+    v = {name: column[0] for name, column in zip(summary.names, summary(Batch.from_data_list([Z_EVENT])).T[:, None],
+                                                 strict=True)}  # fmt: skip
+    assert v["n_same_flavour"] == 1
+    assert v["m_z_candidate"] == pytest.approx(2 * math.sqrt(45 * 46.2), rel=1e-5)
+
+
 def test_generator_level_objects_are_left_out():
     with_truth = event(*[(JET, 50, 0.5, 0.1, 4), (JET, 70, 0.5, 2.1, 4, 0, 1, Level.GEN), (MET, 90, 0, 0, 0, 0, 0, 1)])
     alone = event((JET, 50, 0.5, 0.1, 4))

@@ -17,8 +17,10 @@ from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "abasov_study.py"
 STUDY = {
-    "variants": ["16-1h", "20-5h"], "truth_variant": "16-1h", "pretraining_epochs": 1, "pretraining_batch": 64,
-    "sizes": [20, 0], "seeds": [2, 1], "epochs": [1, 1], "patience": 2, "batch_size": 64,
+    "variants": ["16-1h", "20-5h"], "compared": ["16-1h"], "truth_variant": "16-1h",
+    "pretraining_epochs": 1, "pretraining_batch": 64,
+    "sizes": [20, 0], "seeds": [2, 1], "epochs": [1, 1], "batch_sizes": [64, 32],
+    "patience": 2, "rates": [1e-3, 1e-3], "augment": True,
 }  # fmt: skip
 
 
@@ -67,13 +69,15 @@ def study(tmp_path_factory) -> Path:
 def test_every_table_is_complete(study: Path):
     report = json.loads((study / "abasov.json").read_text())
     assert len(report["level2"]) == 2
-    for rows in report["level2"].values():
-        assert set(rows) == {
-            "trees", "scratch-16-1h", "scratch-20-5h", "pretrained-16-1h", "pretrained-20-5h", "pretrained_truth-16-1h",
-        }  # fmt: skip
+    compared = {"trees", "trees_with_charges", "scratch-16-1h", "pretrained-16-1h", "pretrained_truth-16-1h"}
+    few, all_events = report["level2"].values()
+    assert set(few) == compared
+    assert set(all_events) == compared - {"pretrained_truth-16-1h"} | {"scratch-20-5h", "pretrained-20-5h"}
+    for rows in (few, all_events):
         for method, row in rows.items():
             assert 0 < row["auc_error"] < 0.3
             assert ("gain" in row) == method.startswith("pretrained")
+            assert ("over_trees" in row) == (method != "trees")
     assert set(report["level1"]) == {"masked-16-1hx1-64", "masked-20-5hx1-64", "truth-16-1hx1-64"}
     truth = report["level1"]["truth-16-1hx1-64"]
     assert {

@@ -21,6 +21,7 @@ STUDY = {
     "network": {"hidden_channels": 16, "num_layers": 1, "heads": 2, "feed_forward": 16},
     "pretraining_sizes": [100, 200], "pretraining_epochs": [1, 1], "sizes": [40, 60], "seeds": [2, 2],
     "gain_size": 60, "epochs": [1, 1], "batch_size": 32,
+    "task_batch_size": 32,
 }  # fmt: skip
 QUALITY = {
     "Electron": {"cutBased": 4},
@@ -86,7 +87,7 @@ def test_every_figure_is_complete(study: Path):
         for name in ("with augmentation", "without augmentation"):
             assert set(report["figure5"][task][name]) == {"100", "200"}
     assert set(report["figure3"]) == {
-        f"replaced_object-{size}x1-32{ending}" for size in (100, 200) for ending in ("", "-no_augmentation")
+        f"replaced_object-{size}x1-32-sgd{ending}" for size in (100, 200) for ending in ("", "-no_augmentation")
     }
 
 

@@ -8,7 +8,7 @@ import torch
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.loader import EventLoader
-from pyg_hep.nn import GraphNetwork
+from pyg_hep.nn import EventTransformer, GraphNetwork
 from pyg_hep.objectives import Classification, MultiLabel
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 from pyg_hep.training import (
@@ -164,6 +164,31 @@ def test_parts_can_start_anew_while_the_rest_is_frozen(splits, pretrained, tmp_p
         assert torch.equal(values, before[name]) != name.startswith("decoder") or name.endswith("norm.bias"), name
     with pytest.raises(ConfigError, match="no part 'decodr' to reset: did you mean 'decoder'"):
         finetune(pretrained.model, Classification(2), *splits[:2], output=tmp_path, reset=["decodr"])
+
+
+def test_one_layer_can_start_anew_with_another_dropout(splits, tmp_path):
+    torch.manual_seed(0)
+    backbone = EventTransformer.kishimoto(hidden_channels=8, num_layers=2, heads=2, feed_forward=8, dropout=0.0)
+    model = EventModel(backbone, Classification(2), optimisation=FAST)
+    result = finetune(
+        model, Classification(2), *splits[:2], output=tmp_path, settings=SETTINGS, changes={"dropout": 0.3},
+        optimisation=Optimisation(frozen=("embedding", "layers")), reset=["layers.1"],
+    )  # fmt: skip
+    found = result.model.backbone
+    assert found.config() == {**backbone.config(), "dropout": 0.3}
+    assert found.layers[0].attention.dropout == 0.3
+    before = backbone.state_dict()
+    for name, values in found.state_dict().items():
+        if name.startswith("layers.1"):  # biases of zero and norms may begin as they were
+            assert values.dim() < 2 or not torch.equal(values, before[name]), name
+        else:
+            assert torch.equal(values, before[name]), name
+    with pytest.raises(ConfigError, match=r"no part 'layers.2' to reset: did you mean 'layers.1'"):
+        finetune(model, Classification(2), *splits[:2], output=tmp_path, reset=["layers.2"])
+    with pytest.raises(ConfigError, match="no argument 'droput': did you mean 'dropout'"):
+        finetune(model, Classification(2), *splits[:2], output=tmp_path, changes={"droput": 0.1})
+    with pytest.raises(ConfigError, match=r"do not fit EventTransformer with \{'hidden_channels': 16\}: size mismatch"):
+        finetune(model, Classification(2), *splits[:2], output=tmp_path, changes={"hidden_channels": 16})
 
 
 def test_a_probed_head_is_better_than_a_random_one_before_any_training(splits, pretrained, tmp_path):
