@@ -185,7 +185,7 @@ def main() -> None:
     """Whatever the stage asks for and is not done yet."""
     parser = options(__doc__, "abasov", STAGES, STUDIES)
     given = parser.parse_args()
-    study = chosen(STUDIES, given)
+    study = chosen(STUDIES, given, ("seeds", "epochs", "batch_sizes", "rates"))
     command.check_names([*study.variants, *study.compared, study.truth_variant], VARIANTS)
     output = command.start_run(given.output, parser, given)
     place = Place.of("abasov", given)

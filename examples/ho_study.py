@@ -295,7 +295,7 @@ def main() -> None:
     parser.add_argument("--retrain", action="store_true", help="train the networks that come with the package too")
     given = parser.parse_args()
     command.check_names(given.groups, GROUPS)
-    study = chosen(STUDIES, given)
+    study = chosen(STUDIES, given, ("seeds",))
     output = command.start_run(given.output, parser, given)
     place = Place.of("ho", given)
     jobs = [

@@ -38,14 +38,24 @@ def options(description: str | None, name: str, stages: Sequence[str], sizes: Se
     return parser
 
 
-def chosen(studies: Mapping[str, Any], given: Namespace) -> Any:
+def chosen(studies: Mapping[str, Any], given: Namespace, per_size: Sequence[str] = ("seeds", "epochs")) -> Any:
     """The study of the size that is asked for, with the changes that are asked for.
 
+    Args:
+        studies: by their names.
+        given: the options.
+        per_size: lists of the study with one entry for each of its ``sizes``.
+
     Raises:
-        ConfigError: for a change of something that a study does not have.
+        ConfigError: for a change of something that a study does not have, or a list of another length.
     """
     command.check_names(given.study, vars(studies[given.size]))
-    return replace(studies[given.size], **given.study)
+    study = replace(studies[given.size], **given.study)
+    for name in per_size:
+        found, wanted = len(getattr(study, name)), len(study.sizes)
+        if found != wanted:
+            raise ConfigError(f"--study: {name} must have one entry for each of the {wanted} sizes, found {found}")
+    return study
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ STUDY = {
     "network": {"hidden_channels": 16, "num_layers": 1, "heads": 2, "feed_forward": 16},
     "pretraining_sizes": [100, 200], "pretraining_epochs": [1, 1], "sizes": [40, 60], "seeds": [2, 2],
     "gain_size": 60, "epochs": [1, 1], "batch_size": 32,
-    "task_batch_size": 32,
+    "task_batch_size": 32, "pretraining_dropout": 0.0, "reset_layers": 1, "augment_tasks": True,
+    "tuned": {"optimiser": "adamw", "learning_rate": 1e-3},
 }  # fmt: skip
 QUALITY = {
     "Electron": {"cutBased": 4},
@@ -79,6 +80,7 @@ def test_every_figure_is_complete(study: Path):
         assert set(rows["40"]) == basic
         assert set(rows["60"]) == basic | {
             "pretrained@100", "pretrained@100-no_augmentation", "pretrained@200-no_augmentation", "masked_kinds@200",
+            "scratch-tuned", "pretrained@200-tuned",
         }  # fmt: skip
         for size in ("40", "60"):
             for method in basic - {"scratch"}:
@@ -87,7 +89,7 @@ def test_every_figure_is_complete(study: Path):
         for name in ("with augmentation", "without augmentation"):
             assert set(report["figure5"][task][name]) == {"100", "200"}
     assert set(report["figure3"]) == {
-        f"replaced_object-{size}x1-32-sgd{ending}" for size in (100, 200) for ending in ("", "-no_augmentation")
+        f"replaced_object-{size}x1-32-adamw{ending}" for size in (100, 200) for ending in ("", "-no_augmentation")
     }
 
 
@@ -146,6 +148,8 @@ def test_own_collisions_take_the_place_of_the_mixture(study: Path):
     [
         (["--stage", "pretrain", "--samples", "nowhere", "--output", "x"], "simulate.py --preset kishimoto makes it"),
         (["--study", '{"gain_size": 7}'], "gain_size=7 is none of the sizes"),
+        (["--study", '{"seeds": [1]}'], "seeds must have one entry for each of the 3 sizes, found 1"),
+        (["--study", '{"pretraining": {"learning_rat": 1e-3}}'], "did you mean 'learning_rate'"),
         (["--study", '{"objectives": ["masked_kind"]}'], "did you mean 'masked_kinds'"),
         (["--stage", "finetune", "--output", "elsewhere"], "no pretrained network in"),
     ],
