@@ -158,9 +158,10 @@ def level2(records: RunRecords, output: Path) -> tuple[dict[int, Any], list[int]
             if kind.startswith("pretrained") and f"scratch-{variant}" in table[size]:
                 row["gain"] = gain(mine, method, f"scratch-{variant}")
                 text += f"   gain in AUC {row['gain']['auc']:+.4f} +- {row['gain']['auc_error']:.4f}"
-            if kind != "trees" and "trees" in table[size]:
-                row["over_trees"] = gain(mine, method, "trees")
-                text += f"   over trees {row['over_trees']['auc']:+.4f} +- {row['over_trees']['auc_error']:.4f}"
+            for trees in ("trees_of_objects", "trees"):
+                if not kind.startswith("trees") and trees in table[size]:
+                    over = row[f"over_{trees}"] = gain(mine, method, trees)
+                    text += f"   over {trees} {over['auc']:+.4f} +- {over['auc_error']:.4f}"
             print(text + (f" ({PUBLISHED[variant]})" if kind == "scratch" else ""))
     curves: dict[str, dict[int, tuple[float, float]]] = {}
     for size, rows in table.items():

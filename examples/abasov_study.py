@@ -33,7 +33,7 @@ from study import (
 
 from pyg_hep import command
 from pyg_hep.datasets import EventDataset
-from pyg_hep.evaluation import Task
+from pyg_hep.evaluation import ObjectVariables, SummaryVariables, Task
 from pyg_hep.evaluation.learning_curves import Recipe, Run, plan
 from pyg_hep.nn import EventTransformer
 from pyg_hep.objectives import Classification, MaskedObjects
@@ -148,7 +148,8 @@ def run_pretraining(job: Pretraining) -> dict[str, Any]:
 def recipes(study: Study, jobs: Sequence[Pretraining], at: int) -> dict[str, Recipe]:
     """Name -> how to train level 2 at one of the sizes: from scratch, from level 1, and boosted trees.
 
-    The networks' inputs have no charge, so neither have those of the trees that they are compared with.
+    Trees get the networks' inputs, object by object; event variables (masses of pairs and triplets, sums, shapes) made
+    from the same inputs, which have no charge; and event variables with the charges.
     """
     settings = TrainingSettings(
         epochs=study.epochs[at], batch_size=study.batch_sizes[at], patience=study.patience, progress=False,
@@ -156,7 +157,11 @@ def recipes(study: Study, jobs: Sequence[Pretraining], at: int) -> dict[str, Rec
     )  # fmt: skip
     rates = Optimisation("adamw", learning_rate=study.rates[at], schedule=study.schedule)
     recipe = partial(Recipe, settings=settings, optimisation=rates, augment=AUGMENT if study.augment else None)
-    found = [Recipe("trees", trees=True, charges=False), Recipe("trees_with_charges", trees=True)]
+    found = [
+        Recipe("trees_of_objects", trees=True, variables=ObjectVariables("abasov", {"photon": 0})),
+        Recipe("trees", trees=True, variables=SummaryVariables(charges=False)),
+        Recipe("trees_with_charges", trees=True),
+    ]
     for variant in study.variants:
         fresh = EventModel(network(variant, "abasov"), Classification(len(ABASOV_GROUPS)))
         found.append(recipe(f"scratch-{variant}", scratch=fresh))

@@ -4,6 +4,7 @@ from pyg_hep.evaluation import plots
 from pyg_hep.evaluation.baseline import SummaryVariables, boosted_trees
 from pyg_hep.evaluation.cost import break_even, cost_ratio
 from pyg_hep.evaluation.learning_curves import Recipe, Task, learning_curve
+from pyg_hep.evaluation.object_variables import ObjectVariables
 from pyg_hep.evaluation.plots import (
     compare_histograms,
     plot_confusion,
@@ -17,6 +18,7 @@ from pyg_hep.evaluation.report import classification_report, paired_difference
 from pyg_hep.evaluation.similarity import ensemble_cka, linear_cka
 
 __all__ = [
+    "ObjectVariables",
     "Recipe",
     "RunRecords",
     "SummaryVariables",

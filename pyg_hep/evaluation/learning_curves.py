@@ -19,6 +19,7 @@ from tqdm import tqdm
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.evaluation.baseline import SummaryVariables, boosted_trees
+from pyg_hep.evaluation.object_variables import ObjectVariables
 from pyg_hep.evaluation.records import RunRecords
 from pyg_hep.loader import EventLoader
 from pyg_hep.metrics import accuracy, roc_auc
@@ -67,8 +68,8 @@ class Recipe:
         changes: arguments of the pretrained backbone in place of its own, see :func:`~pyg_hep.training.finetune`.
         probe: fit the new head to the frozen representation first.
         augment: arguments of :class:`~pyg_hep.transforms.LorentzAugment` for the training events; None for none.
-        trees: boosted trees on summary variables instead of a network.
-        charges: whether the trees use the charges of the leptons.
+        trees: boosted trees instead of a network.
+        variables: what makes the trees' table from a raw batch, :class:`SummaryVariables` as it comes by default.
     """
 
     name: str
@@ -81,7 +82,7 @@ class Recipe:
     probe: bool = False
     augment: Mapping[str, Any] | None = None
     trees: bool = False
-    charges: bool = True
+    variables: SummaryVariables | ObjectVariables | None = None
 
     @property
     def digest(self) -> str:
@@ -169,7 +170,7 @@ def execute(run: Run) -> dict[str, Any]:
     val = balanced_subset(run.task.val, min(max(run.size // 4, 250), available), run.seed)
     record: dict[str, Any] = dict(zip(RECORD_KEY, run.key, strict=True))
     if run.recipe.trees:
-        probability, y, weight = _trees(train, run.task.test, SummaryVariables(charges=run.recipe.charges), run.seed)
+        probability, y, weight = _trees(train, run.task.test, run.recipe.variables or SummaryVariables(), run.seed)
     else:
         result = _train(run, train, val)
         tested = predict(result.model, run.task.test)
@@ -217,7 +218,7 @@ def _figures(y: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> dict
 
 
 def _trees(
-    train: EventDataset, test: EventDataset, variables: SummaryVariables, seed: int
+    train: EventDataset, test: EventDataset, variables: SummaryVariables | ObjectVariables, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     def table(dataset: EventDataset) -> np.ndarray:
         return np.concatenate([variables(batch) for batch in EventLoader(dataset, 8192)])

@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
-from pyg_hep.evaluation import Recipe, Task, learning_curve
+from pyg_hep.evaluation import Recipe, SummaryVariables, Task, learning_curve
 from pyg_hep.evaluation.learning_curves import (
     REPLICAS,
     _figures,
@@ -198,7 +198,7 @@ def test_digest_follows_what_shapes_a_training_and_nothing_else(tmp_path):
         dataclasses.replace(one, augment={"reflect": False}),
         dataclasses.replace(one, reset=("decoder",)),
         dataclasses.replace(one, changes={"dropout": 0.1}),
-        dataclasses.replace(one, charges=False),
+        dataclasses.replace(one, variables=SummaryVariables(charges=False)),
     ]
     assert len({recipe.digest for recipe in [one, *others]}) == 9
 

@@ -69,7 +69,8 @@ def study(tmp_path_factory) -> Path:
 def test_every_table_is_complete(study: Path):
     report = json.loads((study / "abasov.json").read_text())
     assert len(report["level2"]) == 2
-    compared = {"trees", "trees_with_charges", "scratch-16-1h", "pretrained-16-1h", "pretrained_truth-16-1h"}
+    trees = {"trees_of_objects", "trees", "trees_with_charges"}
+    compared = trees | {"scratch-16-1h", "pretrained-16-1h", "pretrained_truth-16-1h"}
     few, all_events = report["level2"].values()
     assert set(few) == compared
     assert set(all_events) == compared - {"pretrained_truth-16-1h"} | {"scratch-20-5h", "pretrained-20-5h"}
@@ -77,7 +78,8 @@ def test_every_table_is_complete(study: Path):
         for method, row in rows.items():
             assert 0 < row["auc_error"] < 0.3
             assert ("gain" in row) == method.startswith("pretrained")
-            assert ("over_trees" in row) == (method != "trees")
+            for name in ("over_trees_of_objects", "over_trees"):
+                assert (name in row) == (method not in trees)
     assert set(report["level1"]) == {"masked-16-1hx1-64", "masked-20-5hx1-64", "truth-16-1hx1-64"}
     truth = report["level1"]["truth-16-1hx1-64"]
     assert {
