@@ -76,9 +76,8 @@ def figure4(study: Any, records: RunRecords, largest: str, output: Path) -> dict
             mine = records.select(task=task, size=size // 2)
             row = {method: summarise(mine, method) for method in dict.fromkeys(r["method"] for r in mine)}
             for method in row:
-                baseline = "scratch-tuned" if method.endswith("-tuned") else "scratch"
-                if method == baseline:
-                    baseline = "scratch"
+                tuned = method.endswith("-tuned") and method != "scratch-tuned"
+                baseline = "scratch-tuned" if tuned else "scratch"
                 if method != "scratch" and baseline in row:
                     row[method]["gain"] = gain(mine, method, baseline)
             if row:

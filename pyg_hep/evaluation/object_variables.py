@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.evaluation.variables import LEPTONS, by_momentum
 from pyg_hep.schema import ObjectType
 from pyg_hep.transforms.node_features import NodeFeatures
 
-_LEPTONS = (ObjectType.ELECTRON, ObjectType.MUON, ObjectType.TAU)
 GROUPS = {"b_jet": 4, "light_jet": 8, "lepton": 4, "photon": 2, "met": 1}
 """How many objects of each group have columns; for those of Abasov et al. and Kishimoto et al. that is all."""
 
@@ -60,7 +60,7 @@ class ObjectVariables:
         groups = {
             "b_jet": is_jet & (batch.btag > 0),
             "light_jet": is_jet & (batch.btag <= 0),
-            "lepton": torch.isin(batch.kind, torch.tensor(_LEPTONS, device=raw.device)),
+            "lepton": torch.isin(batch.kind, torch.tensor(LEPTONS, device=raw.device)),
             "photon": batch.kind == ObjectType.PHOTON,
             "met": batch.kind == ObjectType.MET,
         }
@@ -70,14 +70,7 @@ class ObjectVariables:
 
 def _side_by_side(raw: Tensor, mask: Tensor, batch: Any, number: int) -> Tensor:
     """Features of the ``number`` objects of a group with the highest pt, shape ``[B, number * columns]``."""
-    size = len(batch.ptr) - 1
-    rows = mask.nonzero()[:, 0]
-    rows = rows[torch.argsort(batch.p4[rows, 0], descending=True, stable=True)]
-    rows = rows[torch.argsort(batch.batch[rows], stable=True)]
-    event = batch.batch[rows]
-    count = torch.bincount(event, minlength=size)
-    place = torch.arange(len(rows), device=rows.device) - (count.cumsum(0) - count)[event]
-    kept = place < number
-    table = raw.new_full((size, number, raw.size(1)), torch.nan)
-    table[event[kept], place[kept]] = raw[rows[kept]]
+    rows, event, place = by_momentum(batch, mask, number)
+    table = raw.new_full((len(batch.ptr) - 1, number, raw.size(1)), torch.nan)
+    table[event, place] = raw[rows]
     return table.flatten(1)

@@ -19,8 +19,8 @@ from pyg_hep.schema import Level, ObjectType
 HIGGS, TOP, W, Z = 125.2, 172.6, 80.37, 91.19
 """Masses in GeV to which pairs and triplets are compared (PDG 2024)."""
 
-_LEPTONS = (ObjectType.ELECTRON, ObjectType.MUON, ObjectType.TAU)
-_COUNTED = (*_LEPTONS, ObjectType.JET, ObjectType.PHOTON, ObjectType.CHARGED_HADRON, ObjectType.NEUTRAL_HADRON)
+LEPTONS = (ObjectType.ELECTRON, ObjectType.MUON, ObjectType.TAU)
+_COUNTED = (*LEPTONS, ObjectType.JET, ObjectType.PHOTON, ObjectType.CHARGED_HADRON, ObjectType.NEUTRAL_HADRON)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class SummaryVariables:
         event, size = batch.batch, len(batch.ptr) - 1
         used = batch.level == Level.RECO if "level" in batch else torch.ones_like(batch.kind, dtype=torch.bool)
         is_jet = used & (batch.kind == ObjectType.JET)
-        is_lepton = used & torch.isin(batch.kind, torch.tensor(_LEPTONS, device=event.device))
+        is_lepton = used & torch.isin(batch.kind, torch.tensor(LEPTONS, device=event.device))
         is_photon = used & (batch.kind == ObjectType.PHOTON)
         is_met = used & (batch.kind == ObjectType.MET)
         visible = used & ~is_met & (batch.kind != ObjectType.NEUTRINO) & (batch.kind != ObjectType.CLASS)
@@ -140,8 +140,8 @@ def _lowest(values: Tensor, present: Tensor) -> Tensor:
     return _where(present.any(1), torch.where(present, values, math.inf).amin(1))
 
 
-def _leading(batch: Any, mask: Tensor, k: int) -> _Leading:
-    """Objects of ``mask`` padded to ``k`` per event, the highest pt first."""
+def by_momentum(batch: Any, mask: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows, events and places of the ``k`` objects of ``mask`` with the highest pt in each event."""
     size = len(batch.ptr) - 1
     rows = mask.nonzero()[:, 0]
     rows = rows[torch.argsort(batch.p4[rows, 0], descending=True, stable=True)]
@@ -150,7 +150,13 @@ def _leading(batch: Any, mask: Tensor, k: int) -> _Leading:
     count = torch.bincount(event, minlength=size)
     place = torch.arange(len(rows), device=rows.device) - (count.cumsum(0) - count)[event]
     kept = place < k
-    rows, event, place = rows[kept], event[kept], place[kept]
+    return rows[kept], event[kept], place[kept]
+
+
+def _leading(batch: Any, mask: Tensor, k: int) -> _Leading:
+    """Objects of ``mask`` padded to ``k`` per event, the highest pt first."""
+    size = len(batch.ptr) - 1
+    rows, event, place = by_momentum(batch, mask, k)
     padded = {}
     for name in ("p4", "kind", "charge", "btag"):
         column = getattr(batch, name)

@@ -131,14 +131,13 @@ def finetune(
     optimisation = optimisation or Optimisation(backbone_learning_rate=1e-5)
     lightning.seed_everything(settings.seed, workers=True, verbose=False)  # the new heads' initial values
     if isinstance(pretrained, EventModel):
-        backbone = type(pretrained.backbone)(**pretrained.backbone.config())
-        backbone.load_state_dict(pretrained.backbone.state_dict())
+        backbone = _copied(pretrained.backbone, changes or {})
         metadata = pretrained.metadata
         model = EventModel(backbone, objective, pretrained.features, optimisation, metadata)
     else:
         model = EventModel.from_pretrained(pretrained, objective, optimisation)
-    if changes:
-        model.backbone = _changed(model.backbone, changes)
+        if changes:
+            model.backbone = _copied(model.backbone, changes)
     parts = {name: part for name, part in model.backbone.named_modules() if name and hasattr(part, "reset_parameters")}
     for name in reset:
         if name not in parts:
@@ -149,8 +148,8 @@ def finetune(
     return fit(model, train, val, output=output, settings=settings)
 
 
-def _changed(backbone: Backbone, changes: Mapping[str, Any]) -> Backbone:
-    """The same weights in a backbone with other arguments."""
+def _copied(backbone: Backbone, changes: Mapping[str, Any]) -> Backbone:
+    """A new backbone with the same weights and, where there are changes, other arguments."""
     kind, arguments = type(backbone), backbone.config()
     for name in changes:
         if name not in arguments:
