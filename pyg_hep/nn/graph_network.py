@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs.pairs import ANGULAR, check_pair_columns, pair_features
 from pyg_hep.nn.backbone import Backbone, model_columns
 from pyg_hep.nn.conv.graph_network import GraphNetworkBlock
 from pyg_hep.nn.incidence import CompleteGraphs
 from pyg_hep.nn.mlp import MLP
 from pyg_hep.nn.representation import Representation
 from pyg_hep.transforms.complete_graph import edge_features, node_counts
-from pyg_hep.inputs.pairs import ANGULAR, check_pair_columns, pair_features
 
 
 class GraphNetwork(Backbone):

@@ -172,7 +172,7 @@ class MaskedObjects(Objective):
         if not self.generated or not self.kinematics:
             return super().predict(batch, model, generator)
         truth = batch.level == int(Level.GEN)
-        estimate = self(model.represent(batch, {name: truth for name in self.mask.generated}))["kinematics"]
+        estimate = self(model.represent(batch, dict.fromkeys(self.mask.generated, truth)))["kinematics"]
         view = model.view
         values = estimate * view.scale[self.places] + view.mean[self.places]
         return {name: NodeColumn(values[:, k]) for k, name in enumerate(self.kinematics)}

@@ -176,7 +176,8 @@ class EventModel(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep all that inference needs, and the state of the random numbers, so that a resumed run goes on as if
-        never stopped."""
+        never stopped.
+        """
         checkpoint["pyg_hep"] = self.config()
         checkpoint["torch_rng_state"] = torch.get_rng_state()
         if torch.cuda.is_available():
