@@ -8,9 +8,11 @@ from pyg_hep.testing.backbones import (
     assert_permutation_invariant,
 )
 from pyg_hep.testing.events import random_events, with_features
+from pyg_hep.testing.objectives import ObjectiveTests
 
 __all__ = [
     "BackboneTests",
+    "ObjectiveTests",
     "assert_batch_equals_single",
     "assert_events_independent",
     "assert_paths_agree",

@@ -175,9 +175,7 @@ class EventModel(lightning.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": rule}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep all that inference needs, and the state of the random numbers, so that a resumed run goes on as if
-        never stopped.
-        """
+        """Keep all that inference needs, and the state of the random numbers for a run that is resumed."""
         checkpoint["pyg_hep"] = self.config()
         checkpoint["torch_rng_state"] = torch.get_rng_state()
         if torch.cuda.is_available():
