@@ -14,7 +14,7 @@ from torch_geometric.utils import add_remaining_self_loops
 
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.nn.backbone import Backbone, host_counts, model_columns
-from pyg_hep.nn.buckets import SizeBuckets
+from pyg_hep.nn.layout.buckets import SizeBuckets
 from pyg_hep.nn.class_node import ClassNode
 from pyg_hep.nn.conv.attention import MultiHeadAttention
 from pyg_hep.nn.pair_bias import PairBias

@@ -7,7 +7,7 @@ from pyg_hep.schema import Level
 from pyg_hep.testing.events import random_events
 from pyg_hep.transforms import CompleteGraph, MaskObjects, NodeFeatures
 from pyg_hep.transforms.node_features import KIND_COLUMNS, PRESETS
-from pyg_hep.transforms.pair_features import PARTICLE
+from pyg_hep.inputs.pairs import PARTICLE
 
 
 def kind_columns():

@@ -11,9 +11,9 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import softmax
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.nn.buckets import SizeBuckets
-from pyg_hep.nn.conv.observed import is_observed
-from pyg_hep.nn.conv.within import attend, attention_within
+from pyg_hep.nn.layout.buckets import SizeBuckets
+from pyg_hep.nn.layout.observed import is_observed
+from pyg_hep.nn.layout.within import attend, attention_within
 
 
 class MultiHeadAttention(MessagePassing):

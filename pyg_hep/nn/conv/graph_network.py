@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
 
-from pyg_hep.nn.conv.observed import is_observed
-from pyg_hep.nn.incidence import CompleteGraphs
+from pyg_hep.nn.layout.observed import is_observed
+from pyg_hep.nn.layout.incidence import CompleteGraphs
 from pyg_hep.nn.linear import linear
 from pyg_hep.nn.mlp import MLP
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pyg_hep.nn.buckets import SizeBuckets
+from pyg_hep.nn.layout.buckets import SizeBuckets
 
 
 def attend(qkv: Tensor, mask: Tensor | None, bias: Tensor | None, heads: int, dropout: float = 0.0) -> Tensor:
