@@ -35,7 +35,7 @@ def message_arguments(
     Raises:
         ConfigError: for an argument that no column is for, or a layer that does not sum.
     """
-    if function == "message" and getattr(layer.aggr_module, "_get_name", str)() != "SumAggregation":
+    if function == "message" and layer.aggr not in ("sum", "add"):
         raise ConfigError(f"{type(layer).__name__} aggregates by {layer.aggr!r}; complete graphs sum messages")
     arguments = {}
     for name in _names(type(layer), function):

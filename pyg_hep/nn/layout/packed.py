@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.utils import softmax
 
@@ -89,12 +90,11 @@ class Packed(Layout):
         rows = buckets.rows.split([block.events * block.size for block in buckets.blocks])
         with torch.no_grad():
             for part, row, block in zip(buckets.spread(points), rows, buckets.blocks, strict=True):
-                allowed = ~torch.eye(block.size, dtype=torch.bool, device=self.device)
-                allowed = allowed if block.mask is None else allowed & block.mask.unsqueeze(1)
-                places, _ = nearest_first(distances(part), allowed.expand(block.events, -1, -1), k)
-                sources = row.view(block.events, 1, block.size).expand_as(allowed.expand(block.events, -1, -1))
-                sources = sources.gather(2, places).flatten(0, 1)
-                table.append(torch.nn.functional.pad(sources, (0, k - sources.size(1))))
+                distance = distances(part)
+                other = ~torch.eye(block.size, dtype=torch.bool, device=self.device)
+                places, _ = nearest_first(distance, other if block.mask is None else other & block.mask.unsqueeze(1), k)
+                at = row.view(block.events, 1, block.size).expand_as(distance).gather(2, places)
+                table.append(F.pad(at.flatten(0, 1), (0, k - at.size(2))))
         of_object = torch.cat(table).index_select(0, buckets.places)
         # How many neighbours there are is known on the host: the first min(k, n - 1) of every row.
         degree = torch.repeat_interleave((known - 1).clamp(min=0, max=k), known)
@@ -103,7 +103,7 @@ class Packed(Layout):
         place = (target * k + rank).to(self.device, non_blocking=True)
         source = of_object.flatten().index_select(0, place)
         edge_index = torch.stack([source, target.to(self.device, non_blocking=True)])
-        return Edges(edge_index, self.known, self.num_nodes)
+        return Edges(edge_index, self.known, self.num_nodes, self.members)
 
     def regroup(self, number: Tensor, size: int) -> Groups:
         """Groups of objects within each event."""

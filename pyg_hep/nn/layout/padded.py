@@ -121,7 +121,7 @@ class Padded(Layout):
             everyone = Padded(self.mask)._others()
             places, allowed = nearest_first(distances(self.clean(points)), everyone, k)
             near = torch.zeros_like(everyone).scatter(2, places, allowed)
-        return Padded(self.mask, near)
+        return Padded(self.mask, near, self.joined)
 
     def regroup(self, number: Tensor, size: int) -> Groups:
         """Groups of objects within each event."""
