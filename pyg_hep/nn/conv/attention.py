@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Optional
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,6 +33,9 @@ class MultiHeadAttention(MessagePassing):
 
     Source: Vaswani et al., arXiv:1706.03762, section 3.2; the bias is that of Qu et al., arXiv:2202.03772, section 3.
     """
+
+    # What the layout hands to propagate, in PyG's way of declaring it.
+    propagate_type = {"q": Tensor, "k": Tensor, "v": Tensor, "bias": Optional[Tensor], "repeated": Tensor}  # noqa: UP045
 
     def __init__(self, channels: int, heads: int = 8, dropout: float = 0.0):
         super().__init__(aggr="sum", node_dim=0)

@@ -32,6 +32,10 @@ class GraphNetworkBlock(MessagePassing):
     Source: Battaglia et al., arXiv:1806.01261; Ho et al., arXiv:2412.10665, section III B.
     """
 
+    # What the layout hands to edge_updater and propagate, in PyG's way of declaring it.
+    edge_updater_type = {"target": Tensor, "source": Tensor, "edge": Tensor, "to_edge": Tensor}
+    propagate_type = {"edge": Tensor}
+
     def __init__(self, channels: int = 64, num_layers_mlp: int = 4, initialisation: str = "he"):
         super().__init__(aggr="sum")
         self.channels, self.num_layers_mlp = channels, num_layers_mlp

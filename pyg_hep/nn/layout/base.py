@@ -131,7 +131,8 @@ class Layout(abc.ABC):
 
         Args:
             layer: its ``edge_update`` takes ``name_i`` and ``name_j`` for a column ``name`` of target and source, and
-                other arguments under their own names, as in PyG.
+                other arguments under their own names, as in PyG. It declares the columns in ``edge_updater_type``,
+                and those of its messages in ``propagate_type``.
             columns: columns of objects ``[*N, D]`` and values of pairs.
         """
 
