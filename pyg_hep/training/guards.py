@@ -1,4 +1,4 @@
-"""What stops a training: a loss that is not finite, splits that do not belong together."""
+"""What stops a training before it spoils its weights: a loss that is not finite, splits of different classes."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def describe(batch: Batch) -> str:
         if isinstance(values, Tensor) and values.is_floating_point() and values.dim():
             bad = ~torch.isfinite(values.reshape(len(values), -1)).all(dim=1)
             if bool(bad.any()):
-                of_nodes = len(values) == batch.num_nodes and name not in ("y", "weight")
-                rows = (batch.batch[bad].unique() if of_nodes else bad.nonzero()[:, 0]).cpu()
+                of_events = len(values) == batch.num_graphs
+                rows = (bad.nonzero()[:, 0] if of_events else batch.batch[bad].unique()).cpu()
                 column = f" with {name} that is not finite"
                 break
     names = [name for name in _IDENTITY if name in batch]
