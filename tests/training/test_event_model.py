@@ -93,7 +93,11 @@ def test_widths_must_fit_and_a_view_is_needed():
     with pytest.raises(ConfigError, match="GraphNetwork has in_channels=7, the view gives 13"):
         EventModel(GraphNetwork(7), Classification(2), View.abasov())
     with pytest.raises(ConfigError, match="EventTransformer has event_channels=0, the view gives 1"):
-        EventModel(EventTransformer(2, 8, 1, 2), Classification(2), View(["pt", "eta"], events=["rho"]))
+        EventModel(
+            EventTransformer(2, hidden_channels=8, num_layers=1, heads=2),
+            Classification(2),
+            View(["pt", "eta"], events=["rho"]),
+        )
     with pytest.raises(ConfigError, match="say what GraphNetwork sees"):
         EventModel(GraphNetwork(7), Classification(2))
 
