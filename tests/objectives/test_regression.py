@@ -88,8 +88,8 @@ def test_numbers_of_a_large_scale_are_learned_at_once():
     batch.y = 2_000 + 500 * (y - y.mean()) / y.std()
     scaled = Regression()
     scaled.measure(data(y=batch.y))
-    assert rmse_after(60, batch, scaled) < 0.6
-    assert rmse_after(60, batch, Regression()) > 1.2
+    assert rmse_after(150, batch, scaled) < 0.6
+    assert rmse_after(150, batch, Regression()) > 1.2
 
 
 def test_a_far_outlier_pulls_huber_and_absolute_less():

@@ -81,9 +81,13 @@ def test_a_network_can_be_explained(weighted):
     batch = CompleteGraph()(next(iter(EventLoader(weighted, 4))))
     seen = model.view(batch)
     explainer = Explainer(
-        model.explainable(), GNNExplainer(epochs=3), explanation_type="model", edge_mask_type="object",
-        node_mask_type="attributes", model_config={"mode": "multiclass_classification", "task_level": "graph", "return_type": "raw"},
-    )  # fmt: skip
+        model.explainable(),
+        GNNExplainer(epochs=3),
+        explanation_type="model",
+        edge_mask_type="object",
+        node_mask_type="attributes",
+        model_config={"mode": "multiclass_classification", "task_level": "graph", "return_type": "raw"},
+    )
     explanation = explainer(seen.x, seen.edge_index, p4=seen.p4, batch=seen.batch)
     assert explanation.edge_mask.shape == (seen.edge_index.size(1),)
     assert explanation.node_mask.abs().sum() > 0
