@@ -108,9 +108,7 @@ class Backbone(nn.Module, abc.ABC):
         for name, size in expected.items():
             value = input[name]
             if tuple(value.shape) != size:
-                raise ConfigError(
-                    f"{type(self).__name__}: {name!r} has shape {tuple(value.shape)}, expected {size}"
-                )
+                raise ConfigError(f"{type(self).__name__}: {name!r} has shape {tuple(value.shape)}, expected {size}")
             values[name] = value if name == "u" else layout.clean(value)
         return Columns(**values)  # type: ignore[arg-type]
 

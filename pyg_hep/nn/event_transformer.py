@@ -151,9 +151,8 @@ class EventTransformer(Backbone):
     def stages(self) -> dict[str, list[nn.Module]]:
         """Everything before the layers, the layers, and what comes after them, where anything does."""
         encoder = [self.embedding, self.id_tables, self.class_node, self.pair_bias]
-        decoder = [self.norm, self.gate]
-        layers = {f"layers.{k}": [layer] for k, layer in enumerate(self.layers)}
-        stages = {"encoder": encoder, **layers, "decoder": decoder}
+        layers: dict[str, list[nn.Module | None]] = {f"layers.{k}": [layer] for k, layer in enumerate(self.layers)}
+        stages = {"encoder": encoder, **layers, "decoder": [self.norm, self.gate]}
         present = {name: [part for part in parts if part is not None] for name, parts in stages.items()}
         return {name: parts for name, parts in present.items() if parts}
 

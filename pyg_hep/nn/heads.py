@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.nn.representation import Representation
 
-
 LEVELS = ("graph", "nodes")
 """What a head reads of a representation: events or objects."""
 

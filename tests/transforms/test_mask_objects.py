@@ -2,12 +2,12 @@ import pytest
 import torch
 
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs.pairs import PARTICLE
 from pyg_hep.nn import EventTransformer, GraphNetwork
 from pyg_hep.schema import Level
 from pyg_hep.testing.events import random_events
 from pyg_hep.transforms import CompleteGraph, MaskObjects, NodeFeatures
 from pyg_hep.transforms.node_features import KIND_COLUMNS, PRESETS
-from pyg_hep.inputs.pairs import PARTICLE
 
 
 def kind_columns():
@@ -40,7 +40,7 @@ def test_whole_objects():
 def test_hidden_variables_leave_no_trace_in_the_output(edges, name):
     torch.manual_seed(0)
     model = (
-        EventTransformer(13, 16, 1, 2, pair_columns=PARTICLE) if name == "transformer"
+        EventTransformer(13, hidden_channels=16, num_layers=1, heads=2, pair_columns=PARTICLE) if name == "transformer"
         else GraphNetwork(13, hidden_channels=16, num_steps=1)
     ).double()  # fmt: skip
     batch = random_events((4, 6), dtype=torch.float64)

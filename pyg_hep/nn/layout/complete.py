@@ -14,7 +14,7 @@ from pyg_hep.nn.layout.base import MakePairs, PairValues
 from pyg_hep.nn.layout.buckets import SizeBuckets
 from pyg_hep.nn.layout.incidence import CompleteGraphs
 from pyg_hep.nn.layout.lift import message_arguments
-from pyg_hep.nn.layout.packed import Members, Packed
+from pyg_hep.nn.layout.packed import Packed
 from pyg_hep.nn.layout.within import attend, attention_within
 
 

@@ -16,7 +16,7 @@ Lift = Callable[[Tensor], Tensor]
 
 
 @lru_cache(maxsize=256)
-def _names(kind: type[MessagePassing], function: str) -> tuple[str, ...]:
+def _names(kind: type, function: str) -> tuple[str, ...]:
     return tuple(inspect.signature(getattr(kind, function)).parameters)[1:]  # without self
 
 
