@@ -1,4 +1,4 @@
-"""``MultiHeadAttention``: dot-product attention between the objects of an event; the encoder is ``EventTransformer``."""
+"""``MultiHeadAttention``: dot-product attention between objects of an event; the encoder is ``EventTransformer``."""
 
 from __future__ import annotations
 

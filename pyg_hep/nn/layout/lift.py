@@ -38,7 +38,7 @@ def message_arguments(
     if function == "message" and layer.aggr not in ("sum", "add"):
         raise ConfigError(f"{type(layer).__name__} aggregates by {layer.aggr!r}; complete graphs sum messages")
     arguments = {}
-    for name in _names(type(layer), function):
+    for name in _names(type(layer), function):  # type: ignore[arg-type]  # classes are hashable
         column, end = name[:-2], name[-2:]
         if end in ("_i", "_j") and column in columns:
             arguments[name] = (to_target if end == "_i" else to_source)(columns[column])
