@@ -13,7 +13,7 @@ from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings, predict, pretrain
 
 SETTINGS = TrainingSettings(
-    epochs=8, batch_size=32, accelerator="cpu", progress=False, checkpoints=False, tensorboard=False
+    epochs=5, batch_size=32, accelerator="cpu", progress=False, checkpoints=False, tensorboard=False
 )
 
 
@@ -35,7 +35,7 @@ def trained(files, tmp_path_factory):
     train, val = (EventDataset(folder, "simulated_events", made, split=s) for s in ("train", "val"))
     torch.manual_seed(0)
     model = EventModel(GraphNetwork.ho(), Classification(2))
-    model.optimisation = Optimisation(learning_rate=1e-3)
+    model.optimisation = Optimisation(learning_rate=3e-4)
     return pretrain(model, train, val, output=tmp_path_factory.mktemp("out"), settings=SETTINGS).model
 
 
