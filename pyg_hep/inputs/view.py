@@ -203,7 +203,7 @@ class View(nn.Module):
         return self._node_values(self._raw(batch))
 
     def _raw(self, batch: Data, hidden: Tensor | None = None) -> RawColumns:
-        counts, event = node_counts(batch), batch["batch"] if "batch" in batch else None
+        counts, event = node_counts(batch), batch.batch
         if event is None:
             events = torch.arange(counts.numel(), device=counts.device)
             event = torch.repeat_interleave(events, counts, output_size=batch["p4"].size(0))
