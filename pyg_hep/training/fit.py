@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,17 @@ _STANDARDISE_ON = 20_000
 
 @dataclass
 class FitResult:
-    """A trained model (its best epoch), the figures of every epoch, and what the run took."""
+    """A trained model (its best epoch), the figures of every epoch, and what the run took.
+
+    ``probe_seconds`` is what fitting a head to the pretrained representation took before the first epoch.
+    """
 
     model: EventModel
     history: list[dict[str, float]]
     best_epoch: int
     seconds: float
     folder: Path
+    probe_seconds: float = 0.0
 
 
 def summary(dataset: EventDataset) -> list[str]:
@@ -143,9 +147,11 @@ def finetune(
         if name not in parts:
             raise ConfigError(f"{type(model.backbone).__name__} has no part {name!r} to reset: {nearest(name, parts)}")
         parts[name].reset_parameters()
+    started = time.perf_counter()
     if probe:
         _probe(model, train)
-    return fit(model, train, val, output=output, settings=settings)
+    probe_seconds = time.perf_counter() - started if probe else 0.0
+    return replace(fit(model, train, val, output=output, settings=settings), probe_seconds=probe_seconds)
 
 
 def _copied(backbone: Backbone, changes: Mapping[str, Any]) -> Backbone:
