@@ -167,10 +167,11 @@ class Network(Method):
 
     def at(self, size: Size) -> Network:
         """With what the size says of epochs, batches and rate."""
-        changes = {"epochs": size.epochs, "batch_size": size.batch}
-        settings = replace(self.settings, **{k: v for k, v in changes.items() if v is not None})
-        rate = {} if size.rate is None else {"learning_rate": size.rate}
-        return replace(self, settings=settings, optimisation=replace(self.optimisation, **rate))
+        epochs = self.settings.epochs if size.epochs is None else size.epochs
+        batch = self.settings.batch_size if size.batch is None else size.batch
+        rate = self.optimisation.learning_rate if size.rate is None else size.rate
+        settings = replace(self.settings, epochs=epochs, batch_size=batch)
+        return replace(self, settings=settings, optimisation=replace(self.optimisation, learning_rate=rate))
 
     def objective(self, task: Task) -> Objective:
         """A new objective for the task.

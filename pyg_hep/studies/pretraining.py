@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import abc
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -138,7 +139,7 @@ def pretrain_missing(jobs: Sequence[Pretraining], records: Records, workers: int
     """
     todo = [job for job in jobs if not is_done(job)]
     print(f"{len(todo)} networks to pretrain: {', '.join(job.name for job in todo)}")
-    done = map(run, todo)
+    done: Iterable[dict[str, Any]] = map(run, todo)
     if workers > 1:
         done = (record for _, record in run_in_processes(run, todo, workers, import_main=True))
     for record in done:

@@ -47,7 +47,7 @@ def weights_digest(folder: Path) -> str:
     return _weights_digest(folder.resolve(), stamps)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _weights_digest(folder: Path, stamps: tuple[tuple[int, int], ...]) -> str:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     # Where it was made, when and by which version leaves the network as it is.
@@ -60,7 +60,7 @@ def _weights_digest(folder: Path, stamps: tuple[tuple[int, int], ...]) -> str:
 _WITHOUT_INFLUENCE = ("simulation", "testing", "analysis", "command.py")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def code_digest(*modules: str) -> str:
     """Digest of the library's code, as syntax trees without docstrings, but for rooms that no training enters.
 

@@ -68,14 +68,20 @@ def _break_even(
                if (r["objective"], r["recipe"]) == ("multiclass", recipe)]  # fmt: skip
     cost = max(seconds, default=None)  # the largest costs most
     baseline = float(np.mean([row["baseline_seconds"] for row in rows]))
-    tasks = None if cost is None else break_even(cost, [row["saved_seconds"] for row in rows])
+    savings = [row["saved_seconds"] for row in rows]
+    saved = float(np.mean(savings))
+    tasks = None if cost is None else break_even(cost, savings)
     result = {
         "pretraining_hours": None if cost is None else cost / 3600, "baseline_hours": baseline / 3600,
-        "saved_hours": float(np.mean([row["saved_seconds"] for row in rows])) / 3600,
+        "saved_hours": saved / 3600,
         "finetuning_over_baseline": float(np.mean([row["seconds"] for row in rows])),
         "break_even_tasks": None if tasks is None or math.isinf(tasks) else tasks, "size": largest,
     }  # fmt: skip
-    pays = "pretraining time unknown" if tasks is None else f"pretraining {cost / 3600:.2f} h, pays above {tasks:.0f} tasks"
-    print(f"{recipe}: {pays}, {result['saved_hours'] * 3600:.0f} s saved of {baseline:.0f} s per task at {largest:,d} per "
-          "class (paper: 45.5 h, 2.94 h at 10^7, ratio 0.38, 41 tasks)")  # fmt: skip
+    pays = "pretraining time unknown"
+    if cost is not None and tasks is not None:
+        pays = f"pretraining {cost / 3600:.2f} h, pays above {tasks:.0f} tasks"
+    print(
+        f"{recipe}: {pays}, {saved:.0f} s saved of {baseline:.0f} s per task at {largest:,d} per class "
+        "(paper: 45.5 h, 2.94 h at 10^7, ratio 0.38, 41 tasks)"
+    )
     return result

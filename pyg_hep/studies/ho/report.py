@@ -13,8 +13,10 @@ import yaml
 
 from pyg_hep.evaluation import ensemble_cka, plots
 from pyg_hep.simulation.samples import CONTROLS, HO_TASKS
+from pyg_hep.studies.earlier import against_earlier, print_earlier, read_earlier
 from pyg_hep.studies.execution import trained
 from pyg_hep.studies.ho.cost import figure1
+from pyg_hep.studies.ho.recipes import HoPretraining, label_then
 from pyg_hep.studies.plan import Run
 from pyg_hep.studies.records import Records
 from pyg_hep.studies.statistics import compare, gain, with_error
@@ -49,13 +51,33 @@ def make(
     return report
 
 
+def published_pretrainings(
+    jobs: Sequence[HoPretraining], pretrained: Sequence[Mapping[str, Any]], earlier: Path
+) -> list[dict[str, Any]]:
+    """Records, published earlier, of networks that come with the package and were not trained here."""
+    there = {record["model"] for record in pretrained}
+    then = {record["model"]: record for record in read_earlier(earlier / "pretraining.jsonl")}
+    return [
+        {**then[job.name], **job.columns(), "published_earlier": True}
+        for job in jobs
+        if job.name in then and job.name not in there
+    ]
+
+
+def beside_earlier(records: Records, earlier: Path) -> list[dict[str, Any]]:
+    """Every figure beside the one published earlier, as a table and as rows."""
+    rows = against_earlier(records.records, read_earlier(earlier / "runs.jsonl", label_then))
+    print_earlier(rows, earlier)
+    return rows
+
+
 def table1(records: Records, published: Mapping[str, Any], output: Path) -> dict[str, Any]:
     """Accuracy from scratch and gains, in the layout of the paper's table I, with AUC, trees and other recipes."""
     sizes = sorted({r["size"] for r in records.records if r["task"] in HO_TASKS})
     compared = {task: {size: compare(records.select(task=task, size=size)) for size in sizes} for task in HO_TASKS}
     table = {task: {size: row for size, row in rows.items() if row} for task, rows in compared.items()}
-    names = dict.fromkeys(name for rows in table.values() for row in rows.values() for name in row)
-    names = [name for name in ORDER if name in names] + [name for name in names if name not in ORDER]
+    trained_ones = dict.fromkeys(name for rows in table.values() for row in rows.values() for name in row)
+    names = [name for name in ORDER if name in trained_ones] + [name for name in trained_ones if name not in ORDER]
     for figure in ("accuracy", "auc"):
         print(f"\nTable I, {figure} [%]: baseline, and what other methods add to it (paired; in brackets the paper's)")
         print(f"{'':22s}{'':42s}" + "".join(f"{size:>28,d}" for size in sizes))
@@ -156,7 +178,7 @@ def _percent(value: float | None) -> float | None:
     return None if value is None else 100 * value
 
 
-def _mean(gains: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+def _mean(gains: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Mean gain in accuracy over tasks in percentage points, with its error where every gain has one."""
     errors = [row["accuracy_error"] for row in gains]
     error = None if None in errors else 100 * math.hypot(*errors) / len(errors)
