@@ -74,7 +74,9 @@ def print_earlier(rows: Sequence[dict[str, Any]], folder: Path) -> None:
         return
     known = [row for row in rows if row["deviation"] is not None]
     near = sum(abs(row["deviation"]) <= WITHIN for row in known)
-    print(f"\nAgainst figures published earlier ({folder}): {near} of {len(known)} within {WITHIN:g} spreads over seeds")
+    print(
+        f"\nAgainst figures published earlier ({folder}): {near} of {len(known)} within {WITHIN:g} spreads over seeds"
+    )
     for row in rows:
         spread = "one training" if row["deviation"] is None else f"{row['deviation']:+5.1f} spreads"
         print(f"{row['task']:20s}{row['method']:32s}{row['size']:>10,d} {row['figure']:10s}{row['value']:.4f} "

@@ -17,9 +17,9 @@ from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.evaluation import ObjectVariables, SummaryVariables, boosted_trees
 from pyg_hep.loader import EventLoader
 from pyg_hep.objectives import Classification, Objective
-from pyg_hep.studies.task import Size, Task
 from pyg_hep.studies.records import weights_digest
 from pyg_hep.studies.statistics import Tested, class_balance, label
+from pyg_hep.studies.task import Size, Task
 from pyg_hep.training import EventModel, FitResult, Optimisation, TrainingSettings, finetune, predict, pretrain
 from pyg_hep.training.predict import Predictions
 from pyg_hep.training.pretrained import find_folder

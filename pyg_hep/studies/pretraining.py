@@ -20,7 +20,6 @@ from pyg_hep.studies.records import Records, code_digest, data_digest, key_of, w
 from pyg_hep.training import EventModel, TrainingSettings, pretrain, shipped_models
 from pyg_hep.workers import run_in_processes
 
-
 NOTE = "pretraining.json"
 """In the folder of a pretraining: the key of what was, or is being, trained there."""
 

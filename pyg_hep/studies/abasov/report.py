@@ -51,7 +51,9 @@ def make(
     best = best_run(runs, report["level2"])
     model = trained(best)
     if model is None:
-        raise ConfigError(f"{best.output} has not the network of its record: --stage finetune makes it, without a record")
+        raise ConfigError(
+            f"{best.output} has not the network of its record: --stage finetune makes it, without a record"
+        )
     report["best"] = classes(model, best.method.label, best.task.test, output)
     report["entropy"] = entropy(model, searched, output)
     views(model, [job for job in jobs if job.variant == best.method.variant], best.task.test, output)
