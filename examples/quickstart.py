@@ -111,7 +111,8 @@ def main() -> None:
         splits = [EventDataset(options.cache, cards["tasks"], classes, split=s) for s in ("train", "val", "test")]
         task = Task(name, *splits)
         curve, records = learning_curve(task, methods, [size], output=output / "tasks", workers=options.workers)
-        tasks[name] = {**curve[options.events_per_class], "test_events": len(task.test)}
+        figures = curve[options.events_per_class]
+        tasks[name] = {**figures, "gain": figures["finetuned"]["gain"], "test_events": len(task.test)}
         y, weight = task.test.y.numpy(), task.test.weight.numpy()
         first = {r["method"]: r for r in records if r["seed"] == options.seeds[0]}
         scores = {method: (y, r["probability"][:, 1], weight) for method, r in first.items()}
@@ -122,15 +123,13 @@ def main() -> None:
     print(f"\n{options.events_per_class} training events per class, {len(options.seeds)} seeds; accuracy and AUC in %")
     print(f"{'task':10s} {'method':10s} {'accuracy':>14s} {'AUC':>14s}")
     for name, figures in tasks.items():
-        rows = {m: figures[m] for m in ("scratch", "finetuned", "trees")} | {"gain": figures["finetuned"]["gain"]}
-        for method, row in rows.items():
-            cells = [
-                with_error(row[k], row[f"{k}_error"], scale=100, sign=method == "gain") for k in ("accuracy", "auc")
-            ]
+        for method in ("scratch", "finetuned", "trees", "gain"):
+            row, sign = figures[method], method == "gain"
+            cells = [with_error(row[k], row[f"{k}_error"], scale=100, sign=sign) for k in ("accuracy", "auc")]
             print(f"{name:10s} {method:10s} {cells[0]:>14s} {cells[1]:>14s}")
     print("errors: spread over seeds and test events; gain: of fine-tuning over scratch, paired on the same events")
-    gains = {name: f["finetuned"]["gain"] for name, f in tasks.items()}
-    plots.plot_gains({name: (g["accuracy"], g["accuracy_error"]) for name, g in gains.items()}, output / "gain.png")
+    gains = {name: (f["gain"]["accuracy"], f["gain"]["accuracy_error"]) for name, f in tasks.items()}
+    plots.plot_gains(gains, output / "gain.png")
     seconds = time.perf_counter() - started
     command.write_results(
         output,

@@ -62,8 +62,9 @@ def cost_ratio(
         best = scratch["best_epoch"]
         whole = np.array([scratch["elapsed"][best], (best + 1) * 2 * scratch["size"]])
         until = seconds_until(record, fraction * scratch["val_accuracy"][best])
+        seconds, events = until or (record["elapsed"][-1], record["epochs"] * 2 * record["size"])
         probe = float(record.get("probe_seconds", 0.0))
-        spent = np.array(until or (record["elapsed"][-1], record["epochs"] * 2 * record["size"])) + [probe, 0.0]
+        spent = np.array([seconds + probe, events])
         rows.append([*(spent / whole), whole[0], probe, whole[0] - spent[0], float(until is not None)])
     if not rows:
         raise PygHepError("the cost of fine-tuning needs runs of both kinds with the same seeds")
@@ -82,7 +83,7 @@ def cost_ratio(
 def break_even(pretraining: float, saved: Sequence[float]) -> float:
     r"""Number of tasks above which pretraining once and fine-tuning costs less than training each from scratch.
 
-    .. math:: N = T_\text{pretraining} \Big/ \frac{1}{K} \sum_{k=1}^{K} (T_{\text{scratch}, k} - T_{\text{fine-tuning}, k})
+    .. math:: N = T_\text{pretraining} \Big/ \frac{1}{K} \sum_{k=1}^{K} (T_{\text{scratch}, k} - T_{\text{tuned}, k})
 
     with the mean saving per task. (The mean cost from scratch times one minus the mean ratio is another number where
     long trainings save another share than short ones.)
