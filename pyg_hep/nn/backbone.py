@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from pyg_hep.errors import ConfigError
+from pyg_hep.nn.heads import LinearHead
 from pyg_hep.nn.representation import Representation
 from pyg_hep.transforms.complete_graph import node_counts
 
@@ -19,7 +20,7 @@ class Backbone(nn.Module, abc.ABC):
 
     Attributes:
         out_channels: width of the representation.
-        preset: name of the :class:`~pyg_hep.transforms.NodeFeatures` view that it reads, or None.
+        preset: name of the :class:`~pyg_hep.inputs.View` that it reads, or None.
     """
 
     out_channels: int
@@ -28,6 +29,10 @@ class Backbone(nn.Module, abc.ABC):
     @abc.abstractmethod
     def forward(self, batch: Data) -> Representation:
         """Represent a batch with ``x``, ``p4``, ``batch`` and ``ptr``; no ``edge_index`` means complete graphs."""
+
+    def make_head(self, level: str, width: int) -> nn.Module:
+        """A head."""
+        return LinearHead(self.out_channels, width, level)
 
     @abc.abstractmethod
     def config(self) -> dict[str, Any]:
@@ -44,7 +49,7 @@ def model_columns(model: nn.Module, batch: Data, in_channels: int) -> tuple[Tens
         if name not in batch:
             raise ConfigError(
                 f"{type(model).__name__}: the batch has no column {name!r}; "
-                + ("apply a NodeFeatures view first" if name == "x" else "edges are made from it")
+                + ("apply a View first" if name == "x" else "edges are made from it")
             )
         column = batch[name]
         if column.dim() != 2 or column.size(1) != width:

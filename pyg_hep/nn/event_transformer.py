@@ -52,7 +52,7 @@ class EventTransformer(Backbone):
             three make zeros.
         pair_columns: features of pairs that bias the attention, made from ``p4``, see
             :class:`~pyg_hep.nn.PairBias`; None for none.
-        preset: name of the :class:`~pyg_hep.transforms.NodeFeatures` view that ``x`` is made by.
+        preset: name of the :class:`~pyg_hep.inputs.View` view that ``x`` is made by.
 
     Raises:
         ConfigError: for a number below 1 or an unknown name.

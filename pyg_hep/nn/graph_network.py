@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs.pairs import ANGULAR, check_pair_columns, pair_features
 from pyg_hep.nn.backbone import Backbone, model_columns
 from pyg_hep.nn.conv.graph_network import GraphNetworkBlock
 from pyg_hep.nn.incidence import CompleteGraphs
 from pyg_hep.nn.mlp import MLP
 from pyg_hep.nn.representation import Representation
 from pyg_hep.transforms.complete_graph import edge_features, node_counts
-from pyg_hep.transforms.pair_features import ANGULAR, check_pair_columns, pair_features
 
 
 class GraphNetwork(Backbone):
@@ -43,9 +43,9 @@ class GraphNetwork(Backbone):
         num_layers_mlp: linear layers of each MLP.
         num_steps: rounds of message passing.
         shared_steps: whether all rounds use the same parameters.
-        preset: name of the :class:`~pyg_hep.transforms.NodeFeatures` view that ``x`` is made by.
+        preset: name of the :class:`~pyg_hep.inputs.View` view that ``x`` is made by.
         initialisation: of the MLPs, ``"he"`` or ``"torch"``, see :class:`~pyg_hep.nn.MLP`; the paper names none.
-        pair_columns: edge features by name, see :data:`~pyg_hep.transforms.pair_features.PAIR_COLUMNS`; they are
+        pair_columns: edge features by name, see :data:`~pyg_hep.inputs.pairs.PAIR_COLUMNS`; they are
             always made from ``p4``, and ``edge_channels`` is their number. None takes the features that come with
             the edges, or the angular ones.
 

@@ -21,11 +21,12 @@ class LinearHead(nn.Module):
     Source: Ho et al., arXiv:2412.10665, section III B (the final linear layer).
     """
 
-    def __init__(self, in_channels: int, out_channels: int):
+    def __init__(self, in_channels: int, out_channels: int, level: str = "graph"):
         super().__init__()
         if in_channels < 1 or out_channels < 1:
             raise ConfigError(f"LinearHead: widths must be at least 1, found {in_channels} and {out_channels}")
         self.in_channels, self.out_channels = in_channels, out_channels
+        self.level = level
         self.linear = nn.Linear(in_channels, out_channels)
 
     def reset_parameters(self) -> None:
@@ -34,7 +35,7 @@ class LinearHead(nn.Module):
 
     def forward(self, representation: Representation) -> Tensor:
         """Outputs, shape ``[B, out_channels]``."""
-        return self.linear(representation.graph)
+        return self.linear(getattr(representation, self.level))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels})"

@@ -62,6 +62,14 @@ def node_counts(data: Data) -> Tensor:
     return torch.tensor([data.num_nodes], device=data.p4.device)
 
 
+def set_momenta(data: Data, p4: Tensor) -> Data:
+    """Give the objects new four-vectors, shape ``[N, 4]``; edge features that are there are made again."""
+    data.p4 = p4
+    if data.edge_index is not None and data.edge_attr is not None:
+        data.edge_attr = edge_features(p4, data.edge_index)
+    return data
+
+
 @functional_transform("complete_graph")
 class CompleteGraph(BaseTransform):
     r"""Connect every object of an event with every other one (functional name: ``complete_graph``).

@@ -21,7 +21,7 @@ from pyg_hep.testing.backbones import (
     with_features,
 )
 from pyg_hep.transforms import CompleteGraph, NodeFeatures
-from pyg_hep.transforms.pair_features import PARTICLE
+from pyg_hep.inputs.pairs import PARTICLE
 
 
 def small(**kwargs) -> EventTransformer:
