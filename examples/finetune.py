@@ -64,7 +64,7 @@ def main() -> None:
     if model is None:
         everything = EventModel(GraphNetwork.ho(), Classification(2))
     else:
-        everything = EventModel(model.backbone, Classification(2), model.features)
+        everything = EventModel(model.backbone, Classification(2), model.view)
     task = Task("task", train, val, test)
     size = options.events_per_class or task.most
     if size > task.most:

@@ -41,7 +41,7 @@ class ObjectVariables:
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments."""
-        return {"columns": list(self.features.columns), "at_most": dict(self.at_most)}
+        return {"columns": list(self.view.columns), "at_most": dict(self.at_most)}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self.view.columns)}; {self.at_most})"

@@ -15,6 +15,7 @@ import numpy as np
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.evaluation import ObjectVariables, SummaryVariables, boosted_trees
+from pyg_hep.inputs import View
 from pyg_hep.loader import EventLoader
 from pyg_hep.objectives import Classification, Objective
 from pyg_hep.studies.records import weights_digest
@@ -144,7 +145,7 @@ def plain(value: Any, name: str) -> Any:
 
 def described(model: EventModel) -> dict[str, Any]:
     """Backbone and view of a model as plain JSON, without weights and measured constants."""
-    return {"backbone": _made(model.backbone), "columns": list(model.features.columns)}
+    return {"backbone": _made(model.backbone), "view": model.view.config()}
 
 
 def _made(part: Any) -> dict[str, Any]:
@@ -204,7 +205,8 @@ class FromScratch(Network):
         """Train and test."""
         lightning.seed_everything(seed, workers=True, verbose=False)
         backbone = type(self.model.backbone)(**self.model.backbone.config())
-        model = EventModel(backbone, self.objective(task), self.model.features, self.optimisation)
+        view = View(**self.model.view.config())
+        model = EventModel(backbone, self.objective(task), view, self.optimisation)
         settings = replace(self.settings, seed=seed)
         return Fitted.of(pretrain(model, task.train, task.val, output=output, settings=settings), task.test)
 

@@ -51,7 +51,7 @@ def weights_digest(folder: Path) -> str:
 def _weights_digest(folder: Path, stamps: tuple[tuple[int, int], ...]) -> str:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     # Where it was made, when and by which version leaves the network as it is.
-    shaping = {name: config.get(name) for name in ("backbone", "features", "view")}
+    shaping = {name: config.get(name) for name in ("backbone", "view")}
     digest = hashlib.sha256(json.dumps(shaping, sort_keys=True).encode())
     digest.update((folder / "model.safetensors").read_bytes())
     return digest.hexdigest()[:16]

@@ -11,12 +11,12 @@ import torch
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.evaluation import plots
+from pyg_hep.inputs import View
 from pyg_hep.loader import EventLoader
 from pyg_hep.objectives import MaskedObjects
 from pyg_hep.studies.abasov.recipes import AbasovPretraining
 from pyg_hep.studies.pretraining import losses
 from pyg_hep.training import EventModel
-from pyg_hep.transforms.node_features import COLUMNS
 
 OBJECTS = {"jet": "is_jet", "lepton": "is_lepton", "W boson": "is_w", "top quark": "is_top"}
 
@@ -48,23 +48,23 @@ def reconstruction(model: EventModel, events: EventDataset) -> dict[str, dict[st
     objective = model.objective
     assert isinstance(objective, MaskedObjects)
     model.eval()
-    torch.manual_seed(0)  # what is hidden
-    sums: dict[tuple[str, str], list[np.ndarray]] = {}
+    generator = torch.Generator().manual_seed(0)  # what is hidden
+    kinds = View(list(OBJECTS.values()))
+    parts: dict[tuple[str, str], list[np.ndarray]] = {}
     for batch in EventLoader(events, 2048):
-        task = objective.corrupt(batch)
-        truth = objective.targets(task)
-        error = objective.errors(model(task), truth["kinematics"]).double()
-        value = ((truth["kinematics"] - objective.mean) / objective.scale).double()
-        for name, column in OBJECTS.items():
-            rank = _rank(batch, COLUMNS[column](batch) > 0)
+        step = objective.step(batch, model, generator, training=False)
+        error, hidden = step.outputs["error"].double(), step.targets["hidden"]
+        value = model.view(batch).x[:, objective.places].double()
+        for name, is_kind in zip(OBJECTS, kinds.values(batch).T, strict=True):
+            rank = _rank(batch, is_kind > 0)
             for k, place in enumerate(("leading", "second")):
                 for c, variable in enumerate(objective.kinematics):
-                    rows = (rank == k) & truth["hidden"][:, c]
-                    found = torch.stack([error[rows, c], value[rows, c]], dim=1).numpy()
-                    sums.setdefault((f"{place} {name}", variable), []).append(found)
+                    rows = (rank == k) & hidden[:, c]
+                    both = torch.stack([error[rows, c], value[rows, c]], dim=1).numpy()
+                    parts.setdefault((f"{place} {name}", variable), []).append(both)
     table: dict[str, dict[str, dict[str, float]]] = {}
-    for (name, column), parts in sums.items():
-        rows = np.concatenate(parts)
+    for (name, column), pieces in parts.items():
+        rows = np.concatenate(pieces)
         if len(rows) > 1:
             table.setdefault(name, {})[column] = {
                 "rmse": float(np.sqrt((rows[:, 0] ** 2).mean())), "spread": float(rows[:, 1].std()),

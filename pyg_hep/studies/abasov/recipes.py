@@ -9,6 +9,7 @@ from typing import Any
 from pyg_hep import command
 from pyg_hep.datasets import EventDataset
 from pyg_hep.evaluation import ObjectVariables, SummaryVariables
+from pyg_hep.inputs.presets import PRESETS
 from pyg_hep.nn import EventTransformer
 from pyg_hep.objectives import Classification, MaskedObjects
 from pyg_hep.objectives.replaced_object import AUGMENT
@@ -20,7 +21,6 @@ from pyg_hep.studies.plan import Run, plan
 from pyg_hep.studies.pretraining import Pretraining
 from pyg_hep.studies.task import Size, Task
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings
-from pyg_hep.transforms.node_features import PRESETS
 
 VARIANTS = {"16-1h": (16, 1), "20-5h": (20, 5), "125-1h": (125, 1), "125-5h": (125, 5)}
 """Variant -> width and heads of the transformer."""
@@ -79,7 +79,7 @@ SIZES = {
 def network(variant: str, view: str) -> EventTransformer:
     """A new transformer of one variant that reads a view."""
     width, heads = VARIANTS[variant]
-    return EventTransformer.abasov(width, heads, in_channels=len(PRESETS[view]), preset=view)
+    return EventTransformer.abasov(width, heads, in_channels=len(PRESETS[view].columns), preset=view)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,8 @@ import torch
 from pyg_hep import command
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs.columns import KIND_COLUMNS
+from pyg_hep.inputs.presets import PRESETS
 from pyg_hep.nn import EventTransformer
 from pyg_hep.objectives import Classification, MaskedObjects, Objective, ReplacedObject
 from pyg_hep.objectives.replaced_object import AUGMENT
@@ -23,9 +25,8 @@ from pyg_hep.studies.plan import Run, plan
 from pyg_hep.studies.pretraining import Pretraining
 from pyg_hep.studies.task import Size
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings
-from pyg_hep.transforms.node_features import KIND_COLUMNS, PRESETS
 
-KINDS = [name for name in PRESETS["kishimoto"] if name in KIND_COLUMNS]
+KINDS = [name for name in PRESETS["kishimoto"].columns if name in KIND_COLUMNS]
 PUBLISHED = Optimisation("sgd", learning_rate=0.01, schedule="cosine", floor=0.01)
 """Section 5, of both phases: from 0.01 to 0.0001 along a cosine."""
 
