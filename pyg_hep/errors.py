@@ -26,6 +26,10 @@ class TrainingError(PygHepError, ArithmeticError):
     """A training cannot go on: its loss is not finite; names the step and the events, and what was kept."""
 
 
+class OutputError(PygHepError, OSError):
+    """A file or folder cannot be written (full, read-only, not there); names it."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the valid name closest to ``name``, else the list of valid names."""
     names = sorted(str(v) for v in valid)

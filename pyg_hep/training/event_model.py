@@ -17,6 +17,7 @@ from pyg_hep.errors import ConfigError
 from pyg_hep.inputs import View
 from pyg_hep.nn import Backbone, Representation
 from pyg_hep.objectives import Loss, Metric, NodeColumn, Objective
+from pyg_hep.training import checkpoints
 from pyg_hep.training.guards import check_finite
 from pyg_hep.training.optimisation import Optimisation
 from pyg_hep.training.pretrained import LoadReport, find_folder, load_folder, rebuild, save_folder
@@ -165,29 +166,19 @@ class EventModel(lightning.LightningModule):
         return max(everywhere, key=len)
 
     def configure_optimizers(self) -> Any:
-        """Optimiser and schedule from the configuration."""
+        """Optimiser and schedules from the configuration."""
         epochs = self.trainer.max_epochs or 1
         steps = max(int(self.trainer.estimated_stepping_batches) // max(epochs, 1), 1)
-        optimiser, schedule = self.optimisation.make(self.backbone, self.objective, epochs, steps)
-        rule = {"scheduler": schedule, "interval": "step"}
-        if self.optimisation.schedule == "plateau":
-            rule |= {"interval": "epoch", "monitor": "val_loss"}
-        return {"optimizer": optimiser, "lr_scheduler": rule}
+        optimiser, schedules = self.optimisation.make(self.backbone, self.objective, epochs, steps)
+        return [optimiser], schedules
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep all that inference needs, and the state of the random numbers, so that a resumed run goes on as if
-        never stopped.
-        """
-        checkpoint["pyg_hep"] = self.config()
-        checkpoint["torch_rng_state"] = torch.get_rng_state()
-        if torch.cuda.is_available():
-            checkpoint["cuda_rng_states"] = torch.cuda.get_rng_state_all()
+        """Keep all that inference needs, and the state of the random numbers."""
+        checkpoint.update(checkpoints.save_state(self))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the state of the random numbers."""
-        torch.set_rng_state(checkpoint["torch_rng_state"].cpu())
-        if torch.cuda.is_available() and "cuda_rng_states" in checkpoint:
-            torch.cuda.set_rng_state_all([s.cpu() for s in checkpoint["cuda_rng_states"]])
+        """Restore the state of the random numbers where a training goes on."""
+        checkpoints.load_state(checkpoint, training=self._trainer is not None and self.trainer.training)
 
     def config(self) -> dict[str, Any]:
         """Everything but the weights, as plain JSON."""
@@ -263,6 +254,27 @@ class EventModel(lightning.LightningModule):
         prefixes = None if objective is None else ("backbone.", "view.")
         model.load_report = LoadReport.load(model, weights, folder, prefixes)
         return model
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path, classes: Sequence[type] = ()) -> EventModel:
+        """The model of a checkpoint of a training, ready to predict, the same as :meth:`from_pretrained` gives.
+
+        Args:
+            path: ``best.ckpt`` or ``last.ckpt`` of a training's folder, or any other that the trainer wrote.
+            classes: as for :meth:`from_pretrained`.
+
+        Raises:
+            ConfigError: when there is no such checkpoint, it is truncated, or names an unknown class.
+        """
+        return checkpoints.load_model(cls, path, classes)
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> EventModel:  # type: ignore[override]
+        """Lightning's name for :meth:`from_checkpoint`; arguments are Lightning's where there are any."""
+        if set(kwargs) - {"classes"} or args:
+            loaded: EventModel = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+            return loaded
+        return cls.from_checkpoint(checkpoint_path, **kwargs)
 
 
 def is_distributed() -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -56,6 +57,8 @@ class LoadReport:
             if weights[name].shape != state[name].shape:
                 found, expected = tuple(weights[name].shape), tuple(state[name].shape)
                 raise ConfigError(f"{folder}: {name!r} has shape {found} instead of {expected}")
+        if any(weights[name].dtype == torch.float64 for name in wanted):
+            model.double()  # as it was trained
         model.load_state_dict({name: weights[name] for name in wanted}, strict=False)
         new = [name for name in state if name not in wanted]
         return cls(wanted, new, [name for name in weights if name not in wanted])
