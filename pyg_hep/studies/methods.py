@@ -24,9 +24,7 @@ from pyg_hep.studies.task import Size, Task
 from pyg_hep.training import EventModel, FitResult, Optimisation, TrainingSettings, finetune, predict, pretrain
 from pyg_hep.training.predict import Predictions
 from pyg_hep.training.pretrained import find_folder
-
-_PLACE = ("accelerator", "devices", "strategy", "seed", "progress", "resume", "checkpoints", "tensorboard", "threads")
-"""Settings that say where a training runs and what it prints and writes, not what comes out."""
+from pyg_hep.training.settings import PLACE
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def plain(value: Any, name: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, TrainingSettings):
-        return {k: v for k, v in dataclasses.asdict(value).items() if k not in _PLACE}
+        return {k: v for k, v in dataclasses.asdict(value).items() if k not in (*PLACE, "seed")}
     if isinstance(value, EventModel):
         return described(value)
     if hasattr(value, "config"):
@@ -267,8 +265,10 @@ class Trees(Method):
         """Train and test; validation events are not used, the trees choose their settings within the training ones."""
         y, weight = (task.train.column(name).numpy() for name in ("y", "weight"))
         model = boosted_trees(self._table(task.train), y, class_balance(y, weight), seed=seed)
-        columns = (task.test.column(name).numpy() for name in ("y", "weight"))
-        return Fitted(Predictions(model.predict_proba(self._table(task.test)), *columns))
+        names = task.train.class_names
+        probability = dict(zip(names, model.predict_proba(self._table(task.test)).T, strict=True))
+        truth = (task.test.column(name).numpy() for name in ("y", "weight"))
+        return Fitted(Predictions(probability, *truth, names))
 
     def _table(self, dataset: EventDataset) -> np.ndarray:
         return np.concatenate([self.variables(batch) for batch in EventLoader(dataset, 8192)])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pyg_hep.errors import ConfigError
 from pyg_hep.studies.methods import Method
 from pyg_hep.studies.records import code_digest, key_of
 from pyg_hep.studies.task import Size, Task
@@ -41,13 +42,21 @@ class Run:
         and the ``key`` of it all. A run of which one of them has changed is another run.
 
         Raises:
-            ConfigError: when the pretrained model is not there, or an argument has no plain value.
+            ConfigError: when the pretrained model is not there, an argument has no plain value, or a column of the
+                method has the name of another.
         """
-        columns = {
-            **self.method.names(), "task": self.task.name, "size": self.size, "seed": self.seed,
+        own = {
+            "task": self.task.name, "size": self.size, "seed": self.seed,
             "figures": list(self.task.measures), "data": self.task.digest, "weights": self.method.weights(),
             "arguments": self.arguments(), "code": self.code(),
         }  # fmt: skip
+        names = self.method.names()
+        for name in names:
+            if name in own:
+                raise ConfigError(
+                    f"{name!r} is a column of every record: {self.method.label} needs another name for its own"
+                )
+        columns = {**names, **own}
         return {**columns, "key": key_of(columns)}
 
     def arguments(self) -> dict[str, Any]:
