@@ -18,7 +18,7 @@ from torch_geometric.nn import TransformerConv
 from torch_geometric.utils import add_self_loops
 
 from pyg_hep.nn import EventTransformer
-from pyg_hep.nn.buckets import SizeBuckets
+from pyg_hep.nn.layout.buckets import SizeBuckets
 from pyg_hep.nn.conv import MultiHeadAttention
 from pyg_hep.testing import random_events
 from pyg_hep.transforms.complete_graph import complete_edges

@@ -90,8 +90,9 @@ def derivation(known: set[str]) -> list[Inverse]:
 
 
 def momenta(quantities: Mapping[str, Tensor]) -> Tensor:
-    """(pt [GeV], eta, phi [rad], mass [GeV]) from what is known, shape ``[..., 4]``: momenta and masses not negative,
-    phi in [-pi, pi).
+    """(pt [GeV], eta, phi [rad], mass [GeV]) from what is known, shape ``[..., 4]``.
+
+    Momenta and masses are not negative, phi is in [-pi, pi).
 
     Args:
         quantities: by name, each ``[...]``, in physical units.

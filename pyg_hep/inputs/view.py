@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Batch, Data
 
 from pyg_hep.errors import ConfigError, nearest
-from pyg_hep.inputs.columns import KIND_COLUMNS, NODE_COLUMNS, ViewColumn, event_column, node_column
+from pyg_hep.inputs.columns import KIND_COLUMNS, NODE_COLUMNS, event_column, node_column, stored_name
 from pyg_hep.inputs.inverses import derivation, momenta
 from pyg_hep.inputs.presets import preset
 from pyg_hep.inputs.raw import RawColumns
@@ -80,10 +80,10 @@ class View(nn.Module):
                 constants = published.constants
             events, ids = tuple(events) or published.events, ids or published.ids
         self.columns, self.events = tuple(columns), tuple(events)
-        self._columns = {name: node_column(name) for name in self.columns}
-        self._events = {name: event_column(name) for name in self.events}
         self.ids = {name: _table_size(name, ids) for name in ids}
-        if len(self._columns) < len(self.columns) or len(self._events) < len(self.events) or not self.columns:
+        for name in (*self.columns, *self.events):
+            stored_name(name)
+        if len(set(self.columns)) < len(self.columns) or len(set(self.events)) < len(self.events) or not self.columns:
             raise ConfigError(f"a view needs different columns, found {', '.join((*self.columns, *self.events))}")
         self.select = None if select is None else dict(select)
         self._select = None if select is None else SelectNodes(**select)
@@ -212,22 +212,22 @@ class View(nn.Module):
         return self._node_values(self._raw(batch))
 
     def _raw(self, batch: Data, hidden: Tensor | None = None) -> RawColumns:
-        counts, event = node_counts(batch), batch["batch"] if "batch" in batch else None
+        counts, event = node_counts(batch), batch.batch
         if event is None:
             events = torch.arange(counts.numel(), device=counts.device)
             event = torch.repeat_interleave(events, counts, output_size=batch["p4"].size(0))
         return RawColumns(batch, self.mean.dtype, event, counts, hidden=hidden)
 
     def _node_values(self, raw: RawColumns) -> Tensor:
-        return torch.stack([column.forward(raw).to(raw.dtype) for column in self._columns.values()], dim=-1)
+        return torch.stack([node_column(name).forward(raw).to(raw.dtype) for name in self.columns], dim=-1)
 
     def _event_values(self, raw: RawColumns) -> Tensor:
-        return torch.stack([column.forward(raw).to(raw.dtype) for column in self._events.values()], dim=-1)
+        return torch.stack([event_column(name).forward(raw).to(raw.dtype) for name in self.events], dim=-1)
 
     def _inputs(self, raw: RawColumns, hidden: Mapping[str, Tensor] | None, blank: Tensor | None) -> dict[str, Tensor]:
         hidden = hidden or {}
         x = (self._node_values(raw) - self.mean) / self.scale
-        if any(name in self._columns for name in hidden):
+        if any(name in self.columns for name in hidden):
             seen = torch.zeros_like(x[..., 0], dtype=torch.bool)
             x = x.masked_fill(torch.stack([hidden.get(name, seen) for name in self.columns], dim=-1), 0.0)
         p4 = raw.p4 if blank is None else raw.p4.masked_fill(blank.unsqueeze(-1), 0.0)
@@ -257,10 +257,9 @@ class View(nn.Module):
         """Objects of which a column made of the momentum is hidden."""
         blank: Tensor | None = None
         for name, flags in (hidden or {}).items():
-            column: ViewColumn | None = self._columns.get(name)
-            if column is None and name not in self.ids:
+            if name not in self.columns and name not in self.ids:
                 raise ConfigError(f"cannot hide {name!r}: {nearest(name, [*self.columns, *self.ids])}")
-            if column is not None and column.momentum:
+            if name in self.columns and node_column(name).momentum:
                 blank = flags if blank is None else blank | flags
         return blank
 

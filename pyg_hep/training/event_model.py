@@ -91,6 +91,13 @@ class EventModel(lightning.LightningModule):
         """What the objective says of a batch, by name."""
         return self.objective.predict(self.view.selected(batch), self, self.generator(0, training=False))
 
+    def explainable(self) -> torch.nn.Module:
+        """Backbone and first head as ``torch_geometric.explain`` wants them: ``(x, edge_index, p4, batch, ...)``.
+
+        The arguments are columns of ``model.view(batch)``; the result is the head's output.
+        """
+        return self.backbone.explainable(next(iter(self.objective.heads.values())))
+
     def generator(self, step: int, training: bool) -> torch.Generator:
         """Random numbers of one batch: the same for a validation batch in every epoch.
 

@@ -37,9 +37,10 @@ class ReplaceObject(RandomTransform):
 
     The class is drawn evenly among those of which the event has an object and another event of the batch has one
     too; then the object, and the one that takes its place, evenly among those of the class. Generated and
-    reconstructed objects (the column ``level``) never take each other's place. All node columns of the object change. The event column ``replaced`` says the class (a number of :data:`OBJECT_CLASSES`), or
-    :data:`NOT_REPLACED`: with a probability of ``none_probability``, and where nothing can be replaced. Whole
-    batches at once, on any device; edge features that are there are made again.
+    reconstructed objects (the column ``level``) never take each other's place. All node columns of the object change.
+    The event column ``replaced`` says the class (a number of :data:`OBJECT_CLASSES`), or :data:`NOT_REPLACED`: with a
+    probability of ``none_probability``, and where nothing can be replaced. Whole batches at once, on any device; edge
+    features that are there are made again.
 
     Args:
         none_probability: probability of leaving an event as it is; one sixth makes the six labels of an event

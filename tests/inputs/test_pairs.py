@@ -6,10 +6,10 @@ import torch
 import vector
 
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs.pairs import ANGULAR, PAIR_COLUMNS, check_pair_columns, pair_features
 from pyg_hep.testing.events import random_events
 from pyg_hep.transforms import CompleteGraph
 from pyg_hep.transforms.complete_graph import edge_features
-from pyg_hep.inputs.pairs import ANGULAR, PAIR_COLUMNS, check_pair_columns, pair_features
 
 
 def pairs():

@@ -9,6 +9,7 @@ from torch_geometric.data import Batch
 from torch_geometric.explain import Explainer, GNNExplainer
 
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs.pairs import PARTICLE
 from pyg_hep.nn import EventTransformer
 from pyg_hep.nn.event_transformer import POOLING
 from pyg_hep.testing import random_events
@@ -21,7 +22,6 @@ from pyg_hep.testing.backbones import (
     with_features,
 )
 from pyg_hep.transforms import CompleteGraph, NodeFeatures
-from pyg_hep.inputs.pairs import PARTICLE
 
 
 def small(**kwargs) -> EventTransformer:

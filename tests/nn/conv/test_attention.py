@@ -7,9 +7,9 @@ from torch import nn
 from torch_geometric.utils import add_self_loops
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.nn.buckets import SizeBuckets
 from pyg_hep.nn.conv import MultiHeadAttention
-from pyg_hep.nn.conv.within import attention_within
+from pyg_hep.nn.layout.buckets import SizeBuckets
+from pyg_hep.nn.layout.within import attention_within
 from pyg_hep.transforms.complete_graph import complete_edges
 
 COUNTS = [[4, 1, 3], [1, 1], [30, 2, 17, 8, 9], [0, 3, 0]]

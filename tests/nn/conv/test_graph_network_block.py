@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pyg_hep.nn.conv import GraphNetworkBlock
-from pyg_hep.nn.incidence import CompleteGraphs
+from pyg_hep.nn.layout.incidence import CompleteGraphs
 
 
 def inputs(counts, channels=8, seed=0):

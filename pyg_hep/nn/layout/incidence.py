@@ -32,10 +32,14 @@ class Incidence:
 
     def gather(self, rows: Tensor) -> Tensor:
         """Each item's row: ``[R, D]`` to ``[M, D]``."""
+        if torch.compiler.is_compiling():  # what a compiler can hold
+            return rows.index_select(0, self.index)
         return apply(_Gather, rows, self.index, self.order, self.first)
 
     def sum(self, items: Tensor) -> Tensor:
         """Sum of the items of each row, zero for a row without any: ``[M, D]`` to ``[R, D]``."""
+        if torch.compiler.is_compiling():  # what a compiler can hold
+            return items.new_zeros(self.first.numel(), items.size(1)).index_add(0, self.index, items)
         return apply(_Sum, items, self.index, self.order, self.first)
 
 
@@ -56,27 +60,28 @@ class CompleteGraphs:
     events: Incidence
 
     @classmethod
-    def of(cls, counts: Tensor) -> CompleteGraphs:
-        """Complete graphs without self-loops for events of ``counts`` nodes each, shape ``[B]``, int64."""
-        edge_index, _ = complete_edges(counts)
+    def of(cls, counts: Tensor, events: Incidence) -> CompleteGraphs:
+        """Complete graphs without self-loops.
+
+        Args:
+            counts: nodes of each event, shape ``[B]``, int64; on the host where nothing shall wait for a device.
+            events: nodes to their events, on the device of the columns.
+        """
+        device, event = events.index.device, events.index
+        edge_index, _ = complete_edges(counts, device)
         source, target = edge_index
-        device = counts.device
-        event_start = counts.cumsum(0) - counts
-        event = torch.repeat_interleave(torch.arange(counts.numel(), device=device), counts)
-        degree = counts[event] - 1
+        degree = counts.to(device, non_blocking=True)[event] - 1
         first = degree.cumsum(0) - degree
         # Edge (j to i) and its reverse: node j's incoming edges begin at first[j] and skip j itself.
-        local = torch.arange(event.numel(), device=device) - event_start[event]
+        local = events.order - events.first[event]
         local_target = local[target]
         reverse = first[source] + local_target - (local_target > local[source]).long()
-        edges = torch.arange(source.numel(), device=device)
-        nodes = torch.arange(event.numel(), device=device)
         return cls(
             edge_index,
             # The outgoing edges of a node are the reverses of its incoming ones.
             sources=Incidence(source, reverse, first),
-            targets=Incidence(target, edges, first),
-            events=Incidence(event, nodes, event_start),
+            targets=Incidence(target, torch.arange(source.numel(), device=device), first),
+            events=events,
         )
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pyg_hep.nn.buckets import STEP, SizeBuckets
+from pyg_hep.nn.layout.buckets import STEP, SizeBuckets
 
 
 @pytest.mark.parametrize("counts", [[3, 1, 20, 8, 9, 0, 17], [0, 0], [], [5]])

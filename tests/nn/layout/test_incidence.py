@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pyg_hep.nn.incidence import CompleteGraphs
+from pyg_hep.nn.layout.incidence import CompleteGraphs
 
 COUNTS = [[3, 1, 4], [1, 1], [0, 2, 0], [0], []]
 

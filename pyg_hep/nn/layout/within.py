@@ -1,6 +1,6 @@
-"""Attention within events as one operator of torch: what a compiler sees of the fused path.
+"""Attention within events as one operator of torch: what a compiler sees of complete graphs.
 
-Which blocks events fall into depends on the data, which a compiled graph cannot hold. Outside a compiler the layers
+Which blocks events fall into depends on the data, which a compiled graph cannot hold. Outside a compiler the layouts
 call the same blocks directly, through autograd.
 """
 
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pyg_hep.nn.buckets import SizeBuckets
+from pyg_hep.nn.layout.buckets import SizeBuckets
 
 
 def attend(qkv: Tensor, mask: Tensor | None, bias: Tensor | None, heads: int, dropout: float = 0.0) -> Tensor:
@@ -20,7 +20,8 @@ def attend(qkv: Tensor, mask: Tensor | None, bias: Tensor | None, heads: int, dr
 
     Args:
         qkv: queries, keys and values side by side, shape ``[B, n, 3 D]``.
-        mask: True where there is an object, shape ``[B, n]``; None everywhere.
+        mask: True where there is an object, shape ``[B, n]``, or where a target hears of a source,
+            ``[B, n, n]``; None everywhere.
         bias: added to the logits, shape ``[B, n, n, heads]``, target before source.
         heads: number of heads.
         dropout: probability of dropping a weight.
@@ -33,7 +34,7 @@ def attend(qkv: Tensor, mask: Tensor | None, bias: Tensor | None, heads: int, dr
     if bias is not None:
         added = bias.permute(0, 3, 1, 2)
         if mask is not None:
-            added = added.masked_fill(~mask[:, None, None, :], -math.inf)
+            added = added.masked_fill(~_of_pairs(mask), -math.inf)
     elif mask is not None:
         added = _additive(mask, q)
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=added, dropout_p=dropout)
@@ -46,8 +47,14 @@ def _split(qkv: Tensor, heads: int) -> tuple[Tensor, ...]:
     return qkv.view(events, size, 3, heads, width // (3 * heads)).permute(2, 0, 3, 1, 4).unbind(0)
 
 
+def _of_pairs(mask: Tensor) -> Tensor:
+    """The mask as heads, targets and sources: ``[B, 1, 1 or n, n]``."""
+    return mask[:, None, None, :] if mask.dim() == 2 else mask[:, None]
+
+
 def _additive(mask: Tensor, like: Tensor) -> Tensor:
-    return torch.zeros(mask.shape, dtype=like.dtype, device=like.device).masked_fill(~mask, -math.inf)[:, None, None]
+    mask = _of_pairs(mask)
+    return torch.zeros(mask.shape, dtype=like.dtype, device=like.device).masked_fill(~mask, -math.inf)
 
 
 @torch.library.custom_op("pyg_hep::attention_within", mutates_args=())
