@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs import View
 from pyg_hep.inputs.pairs import PARTICLE
 from pyg_hep.nn import EventTransformer
 from pyg_hep.nn.event_transformer import POOLING
@@ -18,7 +19,7 @@ from pyg_hep.testing.backbones import (
     assert_layouts_agree,
     outputs_and_gradients,
 )
-from pyg_hep.transforms import CompleteGraph, NodeFeatures
+from pyg_hep.transforms import CompleteGraph
 
 
 def small(**kwargs) -> EventTransformer:
@@ -193,7 +194,7 @@ def test_published_sizes(model, parameters):
 def test_published_models_read_their_view(name):
     torch.manual_seed(0)
     model = getattr(EventTransformer, name)(num_layers=1, **({"hidden_channels": 16} if name == "kishimoto" else {}))
-    batch = NodeFeatures(model.preset)(random_events((4, 6), seed=1))
+    batch = View(model.preset)(random_events((4, 6), seed=1))
     assert model.eval()(batch).graph.shape == (2, model.out_channels)
 
 

@@ -5,11 +5,12 @@ import torch
 from torch_geometric.data import Batch
 
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs import View
 from pyg_hep.nn import GraphNetwork, Layout, LinearHead, Representation
 from pyg_hep.testing.backbones import BackboneTests, assert_close, assert_layouts_agree, outputs_and_gradients
 from pyg_hep.testing.events import random_events, with_features
 from pyg_hep.testing.reference import PlainGraphNetwork
-from pyg_hep.transforms import CompleteGraph, NodeFeatures
+from pyg_hep.transforms import CompleteGraph
 
 
 class TestGraphNetwork(BackboneTests):
@@ -114,7 +115,7 @@ def test_reads_the_view_of_its_preset():
     torch.manual_seed(0)
     model = GraphNetwork.ho()
     expected = model(with_features(batch)).graph
-    assert_close(model(NodeFeatures(model.preset)(batch)).graph, expected, "preset view")
+    assert_close(model(View(model.preset).to(batch.p4.dtype)(batch)).graph, expected, "preset view")
 
 
 def test_encode_is_everything_before_the_decoder():

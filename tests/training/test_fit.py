@@ -267,7 +267,14 @@ def test_mixed_precision_trains(splits, tmp_path, make_model):
 
 
 def test_settings_are_checked():
-    for options in ({"epochs": 0}, {"batch_size": 0}, {"patience": 0}, {"precision": "64"}, {"threads": 0}, {"ema": 1.0}):
+    for options in (
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"patience": 0},
+        {"precision": "64"},
+        {"threads": 0},
+        {"ema": 1.0},
+    ):
         with pytest.raises(ConfigError):
             TrainingSettings(**options)
 
