@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from pyg_hep.studies.plan import Run
 from pyg_hep.studies.records import Records
 from pyg_hep.studies.statistics import label, measure, with_error
-from pyg_hep.training import EventModel
+from pyg_hep.training import EventModel, process
 from pyg_hep.workers import run_in_processes
 
 NOTE = "run.json"
@@ -28,12 +27,11 @@ def execute(run: Run) -> dict[str, Any]:
         Its record: the run's columns, figures, their ``replicas`` under resampled test events, and of a network epochs,
         times and validation figures, all plain JSON; besides ``history`` and ``probability``, arrays for plots.
     """
-    if run.threads is not None:
-        torch.set_num_threads(run.threads)
     run.output.mkdir(parents=True, exist_ok=True)
     (run.output / NOTE).unlink(missing_ok=True)
     task = run.task.draw(run.size, run.seed)
-    fitted = run.method.fit(task, run.seed, run.output)
+    with process.isolated(run.threads):
+        fitted = run.method.fit(task, run.seed, run.output)
     (run.output / NOTE).write_text(json.dumps(run.columns, indent=1), encoding="utf-8")
     tested = fitted.predictions
     record = run.columns | fitted.columns() | {"val_events": len(task.val), "test_events": len(tested.y)}

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 
 from pyg_hep.datasets import EventDataset
@@ -21,7 +20,7 @@ from pyg_hep.objectives import Classification, Objective
 from pyg_hep.studies.records import weights_digest
 from pyg_hep.studies.statistics import Tested, class_balance, label
 from pyg_hep.studies.task import Size, Task
-from pyg_hep.training import EventModel, FitResult, Optimisation, TrainingSettings, finetune, predict, pretrain
+from pyg_hep.training import EventModel, FitResult, Optimisation, TrainingSettings, finetune, predict, pretrain, process
 from pyg_hep.training.predict import Predictions
 from pyg_hep.training.pretrained import find_folder
 from pyg_hep.training.settings import PLACE
@@ -201,10 +200,11 @@ class FromScratch(Network):
 
     def fit(self, task: Task, seed: int, output: Path) -> Fitted:
         """Train and test."""
-        lightning.seed_everything(seed, workers=True, verbose=False)
-        backbone = type(self.model.backbone)(**self.model.backbone.config())
-        view = View(**self.model.view.config())
-        model = EventModel(backbone, self.objective(task), view, self.optimisation)
+        with process.isolated():
+            process.seed_everything(seed)  # the initial weights
+            backbone = type(self.model.backbone)(**self.model.backbone.config())
+            view = View(**self.model.view.config())
+            model = EventModel(backbone, self.objective(task), view, self.optimisation)
         settings = replace(self.settings, seed=seed)
         return Fitted.of(pretrain(model, task.train, task.val, output=output, settings=settings), task.test)
 

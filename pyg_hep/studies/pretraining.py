@@ -9,15 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import lightning
-import torch
-
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.studies.methods import described, plain
 from pyg_hep.studies.place import Place
 from pyg_hep.studies.records import Records, code_digest, data_digest, key_of, weights_digest
-from pyg_hep.training import EventModel, TrainingSettings, pretrain, shipped_models
+from pyg_hep.training import EventModel, TrainingSettings, pretrain, process, shipped_models
 from pyg_hep.workers import run_in_processes
 
 NOTE = "pretraining.json"
@@ -78,16 +75,15 @@ def run(job: Pretraining) -> dict[str, Any]:
     Returns:
         Its record: length, losses of every epoch and the figures of the best one.
     """
-    if job.place.threads:
-        torch.set_num_threads(job.place.threads)
-    train, val = job.data()
-    lightning.seed_everything(job.settings.seed, workers=True, verbose=False)
-    model = job.network()
     key = job.key()
-    model.metadata |= {"name": job.name, "events": len(train), "key": key}
     _make_room(job, key)
-    settings = replace(job.settings, progress=False, resume=True)
-    result = pretrain(model, train, val, output=job.folder.parent, settings=settings)
+    with process.isolated(job.place.threads):
+        train, val = job.data()
+        process.seed_everything(job.settings.seed)  # the initial weights
+        model = job.network()
+        model.metadata |= {"name": job.name, "events": len(train), "key": key}
+        settings = replace(job.settings, progress=False, resume=True)
+        result = pretrain(model, train, val, output=job.folder.parent, settings=settings)
     history = result.history
     return {
         "model": job.name, "key": key, **job.columns(), "events": len(train), "epochs": len(history),

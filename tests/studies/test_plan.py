@@ -43,7 +43,7 @@ def test_key_follows_every_argument_and_the_weights(task, model, pretrained, tmp
         dataclasses.replace(one, changes={"dropout": 0.1}),
         dataclasses.replace(one, variant="b"),
         FromScratch(model, settings=SETTINGS),
-        FromScratch(EventModel(GraphNetwork.ho(steps=2), Classification(2)), settings=SETTINGS),
+        FromScratch(EventModel(GraphNetwork.ho(num_steps=2), Classification(2)), settings=SETTINGS),
         Trees(),
         Trees(SummaryVariables(charges=False)),
     ]
