@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,11 +51,10 @@ def plot_scores(
     edges = np.linspace(min(0.0, values.min()), max(1.0, values.max()), bins + 1)
     with png_figure(path) as figure:
         axes = figure.subplots()
+        histograms = [binned(values[y == label], w[y == label], edges) for label in range(len(class_names))]
         for label, (name, (colour, _, style)) in enumerate(zip(class_names, looks(len(class_names)), strict=True)):
-            mine = y == label
-            text = name if mine.any() else f"{name} (no events)"
-            _draw(axes, binned(values[mine], w[mine], edges), colour, style, text)
-        _start_at_zero(axes)
+            _draw(axes, histograms[label], colour, style, name if (y == label).any() else f"{name} (no events)")
+        _start_at_zero(axes, histograms)
         axes.set(xlabel="score", ylabel=f"fraction of events / {edges[1] - edges[0]:.3g}", xlim=edges[[0, -1]])
         place_legend(axes)
 
@@ -125,7 +124,7 @@ def _distributions(axes: Axes, histograms: Mapping[str, Binned]) -> None:
             negative = np.where(histogram.contents < 0, -np.inf, np.nan)
             mark_outside(axes, histogram.middle, negative, colour)
     else:
-        _start_at_zero(axes)
+        _start_at_zero(axes, histograms.values())
     for side, (marker, place) in {"above": (">", 0.985), "below": ("<", 0.015)}.items():
         if any(getattr(histogram, f"entries_{side}") for histogram in histograms.values()):
             axes.plot(
@@ -162,12 +161,11 @@ def _draw(axes: Axes, histogram: Binned, colour: str, style: str, name: str) -> 
     axes.errorbar(histogram.middle, histogram.contents, histogram.errors, fmt="none", ecolor=colour, elinewidth=1.2)
 
 
-def _start_at_zero(axes: Axes) -> None:
-    """The axis starts at 0, or below where negative weights bring a bin or its error there."""
-    low = min((float(y) for c in axes.collections for p in c.get_paths() for y in p.vertices[:, 1]), default=0.0)
-    filled = [float(np.nanmin(p.get_data().values)) for p in axes.patches]
-    if min([0.0, *filled]) < 0:
-        axes.set_ylim(bottom=1.05 * min(low, *filled))
+def _start_at_zero(axes: Axes, histograms: Iterable[Binned]) -> None:
+    """The axis starts at 0, or below where negative weights bring a bin there."""
+    histograms = list(histograms)
+    if min(float(h.contents.min()) for h in histograms) < 0:
+        axes.set_ylim(bottom=1.05 * min(float((h.contents - h.errors).min()) for h in histograms))
         axes.axhline(0.0, color="grey", linewidth=0.8)
     else:
         axes.set_ylim(bottom=0)

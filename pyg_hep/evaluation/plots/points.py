@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -11,7 +12,7 @@ from matplotlib.lines import Line2D
 from pyg_hep.errors import PygHepError
 from pyg_hep.evaluation.plots.style import COLOURS, integer_ticks, looks, mark_outside, place_legend, png_figure
 
-STYLES = {"train_loss": "--", "val_loss": "-"}
+STYLES: dict[str, Any] = {"train_loss": "--", "val_loss": "-"}
 """Line style of each loss."""
 
 Figure = tuple[float, float | None]

@@ -59,9 +59,8 @@ def plot_roc(
         for (name, content), (colour, _, style) in zip(models.items(), looks(len(models)), strict=True):
             runs = [content] if isinstance(content, tuple) else list(content)
             several |= len(runs) > 1
-            efficiency, band, area, error = _mean_curve(name, runs, replicas, seed)
-            if areas is not None and name in areas:
-                area, error = _checked_area(name, area, *areas[name])
+            efficiency, band, *measured = _mean_curve(name, runs, replicas, seed)
+            area, error = measured if areas is None else _checked(name, measured, areas.get(name))
             number = f" ({len(runs)} trainings)" if len(runs) > 1 else ""
             label = f"{name}{number}, AUC = {area:.4f}" + (f" $\\pm$ {error:.4f}" if error is not None else "")
             axes.plot(EFFICIENCIES, 1.0 / efficiency, style, color=colour, label=label)
@@ -112,11 +111,18 @@ def _mean_curve(
     return mean[:-1], band, float(mean[-1]), error
 
 
-def _checked_area(name: str, drawn: float, area: float, error: float | None) -> tuple[float, float | None]:
+def _checked(
+    name: str, drawn: Sequence[float], printed: tuple[float, float | None] | None
+) -> tuple[float, float | None]:
+    """Area and error as the table prints them, where it has them and they are those of the curve."""
+    if printed is None:
+        return drawn[0], drawn[1]
     # Tables round; scores that were kept in single precision tie here and there.
-    if not math.isclose(drawn, area, abs_tol=1e-4):
-        raise PygHepError(f"{name}: the table's AUC is {area:.4f}, that of the curve {drawn:.4f}: other events or runs")
-    return area, error
+    if not math.isclose(drawn[0], printed[0], abs_tol=1e-4):
+        raise PygHepError(
+            f"{name}: the table's AUC is {printed[0]:.4f}, that of the curve {drawn[0]:.4f}: other events or trainings"
+        )
+    return printed
 
 
 def _weight(run: Run) -> np.ndarray:

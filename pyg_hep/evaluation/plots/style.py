@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,15 @@ COLOURS = [
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*"]
 """A shape beside every colour, for prints without colours."""
 
-PLACES = ["upper right", "upper left", "lower right", "lower left", "center right", "upper center", "lower center"]
+PLACES: list[Any] = [
+    "upper right",
+    "upper left",
+    "lower right",
+    "lower left",
+    "center right",
+    "upper center",
+    "lower center",
+]
 """Where a legend may be, in order of preference."""
 
 _SETTINGS: dict[str, Any] = {
@@ -140,30 +148,23 @@ def place_legend(axes: Axes, **options: Any) -> Legend:
 
 def covers(axes: Axes, box: Bbox) -> bool:
     """Whether lines, points, histograms, error bars or texts of the axes reach into a box [pixels]."""
-    for artist in _data(axes):
-        if isinstance(artist, Line2D):
-            path = artist.get_transform().transform_path(artist.get_path())
-            drawn = artist.get_linestyle() not in ("None", "none", "", " ")
-            if len(path.vertices) and (path.intersects_bbox(box, filled=False) if drawn else _inside(path, box)):
-                return True
-        elif isinstance(artist, StepPatch):
-            path = artist.get_transform().transform_path(artist.get_path())
-            if path.intersects_bbox(box, filled=artist.get_fill()):
-                return True
-        elif isinstance(artist, LineCollection):
-            place = artist.get_transform()
-            if any(place.transform_path(path).intersects_bbox(box, filled=False) for path in artist.get_paths()):
-                return True
-        elif isinstance(artist, PathCollection):
-            points = artist.get_offset_transform().transform(np.asarray(artist.get_offsets()))
-            if box.count_contains(points):
-                return True
-    return any(box.overlaps(text.get_window_extent()) for text in axes.texts)
+    return any(_reaches(artist, box) for artist in [*axes.lines, *axes.patches, *axes.collections]) or any(
+        box.overlaps(text.get_window_extent()) for text in axes.texts
+    )
 
 
-def _data(axes: Axes) -> Iterable[Any]:
-    return [*axes.lines, *axes.patches, *axes.collections]
-
-
-def _inside(path: Any, box: Bbox) -> bool:
-    return bool(box.count_contains(path.vertices))
+def _reaches(artist: Any, box: Bbox) -> bool:
+    place = artist.get_transform()
+    if isinstance(artist, Line2D):
+        path = place.transform_path(artist.get_path())
+        if not len(path):
+            return False
+        joined = str(artist.get_linestyle()) not in ("None", "none", "", " ")
+        return path.intersects_bbox(box, filled=False) if joined else bool(box.count_contains(path.vertices))
+    if isinstance(artist, StepPatch):
+        return place.transform_path(artist.get_path()).intersects_bbox(box, filled=artist.get_fill())
+    if isinstance(artist, PathCollection):
+        return bool(box.count_contains(artist.get_offset_transform().transform(np.asarray(artist.get_offsets()))))
+    # Error bars, and the bands of curves.
+    filled = not isinstance(artist, LineCollection)
+    return any(place.transform_path(path).intersects_bbox(box, filled=filled) for path in artist.get_paths())
