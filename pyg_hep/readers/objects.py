@@ -12,7 +12,7 @@ import numpy as np
 
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers.card import KINEMATICS, Limit
-from pyg_hep.readers.momenta import Collection, evaluate
+from pyg_hep.readers.momenta import KEPT, Collection, evaluate_number
 from pyg_hep.schema import Level
 
 # float32(pi) lies above pi and float32(-pi) below -pi: the interval [-pi, pi) is that of float32.
@@ -33,12 +33,16 @@ def wrap_phi(phi: np.ndarray) -> np.ndarray:
 def invalid_objects(collection: Collection) -> dict[str, np.ndarray]:
     """Branch -> mask of the objects whose value cannot be.
 
-    That is NaN in any column, an infinite or impossibly large momentum, pt < 0, or a mass below -1 GeV.
+    That is NaN in any column, an infinite or impossibly large momentum, an infinite number to be stored, pt < 0, or a
+    mass below -1 GeV.
     """
     result = {}
-    btag = collection.plan.btag
+    btag, keep = collection.plan.btag, collection.plan.definition.keep
     for column, values in collection.columns.items():
         bad = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
+        if column.startswith(KEPT):
+            bad |= ~np.isfinite(values)
+        bad = bad.any(axis=1) if values.ndim > 1 else bad
         if column in KINEMATICS:
             bad |= ~(np.abs(values) <= _LARGEST[column])
         if btag is not None and column == btag.column:
@@ -49,7 +53,8 @@ def invalid_objects(collection: Collection) -> dict[str, np.ndarray]:
             bad |= values < _LOWEST_MASS
         if bad.any():
             where = collection.plan.columns.get(column)
-            result[column if where is None else where.text] = bad
+            name = column if where is None else where.text
+            result[keep[column.removeprefix(KEPT)].text if column.startswith(KEPT) else name] = bad
     return result
 
 
@@ -65,7 +70,7 @@ def apply_cuts(collection: Collection, where: str, cutflow: Counter[str] | None 
     """Keep the objects that pass every cut of the plan; ``cutflow`` counts what is left after each."""
     kept = np.ones(len(collection.event), dtype=bool)
     for cut in collection.plan.cuts:
-        kept &= evaluate(cut, collection.columns, where).astype(bool)
+        kept &= evaluate_number(cut, collection.columns, where).astype(bool)
         if cutflow is not None:
             cutflow[cut.text] += int(kept.sum())
     collection.select(kept)

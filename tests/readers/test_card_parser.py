@@ -132,7 +132,7 @@ def test_files_of_a_card_lie_beside_it(tmp_path):
         ("label", {"classes": {"a": "x"}, "computed": "ho_multilabel"}, "give one of"),
         ("label", {"computed": "ho_multilabels"}, "did you mean 'ho_multilabel'"),
         ("label", {"computed": "ho_multilabel"}, r"needs 'truth\.higgs'"),
-        ("keep", {"jet_index": "n_jet"}, "without 'index' or 'batch'"),
+        ("keep", {"jet_index": "n_jet"}, r"'keep\.jet_index'.*PyG changes what has index"),
         ("keep", {"a": "import os"}, "cannot read the cut"),
         ("limits", [{"objects": ["muon"], "at_most": 3}], "no object 'muon'"),
         ("columns", {"a": "b[x]"}, "'x' is no position"),
