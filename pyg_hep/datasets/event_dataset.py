@@ -149,8 +149,11 @@ class EventDataset(InMemoryDataset):
 
         .. math:: N = \sigma L \sum_\mathrm{selected} w \Big/ \sum_\mathrm{all} w
 
-        The sum of all weights is that of the generator where the files have it (``Runs.genEventSumw``), else that
-        of the events read. Multiply a weight of a process by ``yield / sum_of_weights_per_process`` to normalise it.
+        Both sums count the same files and events. Selected is what passes the card and ``pre_filter``, also where it
+        is not stored because its weight is negative (``negative: drop``) or because it was there before
+        (``duplicates: drop``). All is what the generator made where the files say so (``Runs.genEventSumw``), else what
+        was read; the share of events that hold impossible values is taken out of it. Files that were skipped are in
+        neither. Multiply a weight of a process by ``yield / sum_of_weights_per_process`` to normalise it.
 
         Raises:
             ConfigError: when the card lacks the luminosity or a cross section.
@@ -162,11 +165,13 @@ class EventDataset(InMemoryDataset):
             raise ConfigError(f"expected yields need the key {what!r} of {self.card.source}")
         yields = {}
         for name in manifest["processes"]:
+            read = manifest["sum_of_weights_read_per_process"][name]
             total = manifest["generator_weights_per_process"][name]
-            total = manifest["sum_of_weights_read_per_process"][name] if total is None else total
-            if not total:
+            total = read if total is None else total
+            if not total or not read:
                 raise ConfigError(f"the weights of {name} sum up to {total}: no yield can be normalised to them")
-            share = manifest["sum_of_weights_per_process"][name] / total
+            total *= 1 - manifest["sum_of_weights_invalid_per_process"][name] / read
+            share = manifest["sum_of_weights_selected_per_process"][name] / total
             yields[name] = weight.cross_section[name] * 1000 * weight.luminosity * share
         return yields
 

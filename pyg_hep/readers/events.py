@@ -194,11 +194,10 @@ class FileReader:
         names = {}
         for name, column in self.plan.columns.items():
             where = f"{selection.where}, column {column.text!r}"
-            read = vector_per_event if name in self.plan.vectors else per_event
+            read = vector_per_event if name in self.plan.only_kept else per_event
             values = names[name] = read(column.take(arrays, where), where)
-            if values.dtype.kind == "f":
-                missing = np.isnan(values)
-                selection.drop_invalid(missing.any(axis=1) if missing.ndim > 1 else missing, column.text)
+            if values.dtype.kind == "f" and name not in self.plan.only_kept:
+                selection.drop_invalid(np.isnan(values), column.text)
         return names
 
     def _weights(self, arrays: Mapping[str, Column], selection: _Selection) -> np.ndarray:
@@ -242,18 +241,19 @@ class FileReader:
             cutflow["read"] += len(collection.event)
             generated = objects.is_generated(collection)
             if not generated:
-                self._drop_invalid(collection, selection)
+                self._drop_invalid(objects.invalid_objects(collection), collection, selection)
                 report.clipped_masses += objects.clip_masses(collection)
             objects.apply_cuts(collection, selection.where, cutflow)
             if generated:
-                self._drop_invalid(collection, selection)
+                self._drop_invalid(objects.invalid_objects(collection), collection, selection)
                 report.clipped_masses += objects.clip_masses(collection)
+            self._drop_invalid(objects.invalid_kept(collection), collection, selection)
             result[name] = collection
         return result
 
     @staticmethod
-    def _drop_invalid(collection: Collection, selection: _Selection) -> None:
-        for column, bad in objects.invalid_objects(collection).items():
+    def _drop_invalid(found: Mapping[str, np.ndarray], collection: Collection, selection: _Selection) -> None:
+        for column, bad in found.items():
             invalid = np.zeros(len(selection.kept), dtype=bool)
             invalid[collection.event[bad]] = True
             selection.drop_invalid(invalid, column)

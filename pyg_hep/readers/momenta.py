@@ -119,7 +119,7 @@ def _raw_columns(
     counts: np.ndarray | None = None
     first = ""
     for name, column in plan.columns.items():
-        read = vector_per_object if name in plan.vectors else per_object
+        read = vector_per_object if name in plan.only_kept else per_object
         values, found = read(column.take(arrays, where), f"{where}, column {column.text!r}")
         if counts is None:
             counts, first = found, column.text

@@ -33,7 +33,8 @@ class ObjectPlan:
         cuts: the expressions that are applied.
         btag: the discriminant that is used, if any.
         counter: branch with the number of objects, where the file has one.
-        vectors: columns that are kept, and may hold several values per object.
+        only_kept: columns that nothing but ``keep`` reads: they may hold several values per object, and NaN where the
+            expression deals with it.
     """
 
     definition: ObjectDefinition
@@ -42,7 +43,7 @@ class ObjectPlan:
     btag: BTag | None
     momentum: tuple[str, ...] = ()
     counter: str | None = None
-    vectors: frozenset[str] = frozenset()
+    only_kept: frozenset[str] = frozenset()
 
 
 def first_column(candidates: Iterable[str], source: Source) -> FileColumn | None:
@@ -135,19 +136,20 @@ class ObjectPlanner:
         momentum = tuple(name for name in columns if name != "charge")
         cuts = self.cuts()
         btag = self.btag()
-        vectors = self.kept()
+        kept = self.kept()
         needed = {name for cut in cuts for name in cut.names}
         needed |= set(definition.present.names) if definition.present else set()
         needed |= {btag.column} if btag else set()
-        needed |= vectors | ({"pdg_id"} if self.card.keep_pdg_id else set())
+        needed |= {"pdg_id"} if self.card.keep_pdg_id else set()
         self.resolve(sorted(needed), columns, _MADE_HERE | {"pdg_id"})
+        read = {*columns, definition.mother}
+        self.resolve(sorted(kept), columns, _MADE_HERE)
         counter = None
         if self.style.counter is not None and "{}" not in collection:
             branch = self.style.counter.replace("@", collection)
             counter = branch if branch in self.source.branches else None
-        # What momenta, decisions and mothers are made of is one number per object, kept or not.
-        single = {*momentum, definition.mother, "pdg_id", btag.column if btag else None}
-        return ObjectPlan(definition, columns, tuple(cuts), btag, momentum, counter, (vectors & set(columns)) - single)
+        only_kept = frozenset(set(columns) - read)
+        return ObjectPlan(definition, columns, tuple(cuts), btag, momentum, counter, only_kept)
 
     def momentum(self) -> dict[str, FileColumn]:
         """Columns of the four-momentum: pt, eta, phi or px, py, pz; mass or energy; charge."""

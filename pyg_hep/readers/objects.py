@@ -33,16 +33,15 @@ def wrap_phi(phi: np.ndarray) -> np.ndarray:
 def invalid_objects(collection: Collection) -> dict[str, np.ndarray]:
     """Branch -> mask of the objects whose value cannot be.
 
-    That is NaN in any column, an infinite or impossibly large momentum, an infinite number to be stored, pt < 0, or a
-    mass below -1 GeV.
+    That is NaN in any column, an infinite or impossibly large momentum, pt < 0, or a mass below -1 GeV. What is only
+    kept is left to :func:`invalid_kept`.
     """
     result = {}
-    btag, keep = collection.plan.btag, collection.plan.definition.keep
+    btag = collection.plan.btag
     for column, values in collection.columns.items():
+        if column in collection.plan.only_kept or column.startswith(KEPT):
+            continue
         bad = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
-        if column.startswith(KEPT):
-            bad |= ~np.isfinite(values)
-        bad = bad.any(axis=1) if values.ndim > 1 else bad
         if column in KINEMATICS:
             bad |= ~(np.abs(values) <= _LARGEST[column])
         if btag is not None and column == btag.column:
@@ -53,8 +52,16 @@ def invalid_objects(collection: Collection) -> dict[str, np.ndarray]:
             bad |= values < _LOWEST_MASS
         if bad.any():
             where = collection.plan.columns.get(column)
-            name = column if where is None else where.text
-            result[keep[column.removeprefix(KEPT)].text if column.startswith(KEPT) else name] = bad
+            result[column if where is None else where.text] = bad
+    return result
+
+
+def invalid_kept(collection: Collection) -> dict[str, np.ndarray]:
+    """Expression -> mask of the objects for which it is not finite, of those that are stored with the nodes."""
+    result = {}
+    for name, expression in collection.plan.definition.keep.items():
+        bad = ~np.isfinite(collection.columns[KEPT + name])
+        result[expression.text] = bad.any(axis=1) if bad.ndim > 1 else bad
     return result
 
 

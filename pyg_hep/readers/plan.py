@@ -25,7 +25,8 @@ class FilePlan:
         identity: column -> branch; empty where the file lacks one of them.
         weight: where the weights are.
         columns: event columns that expressions read.
-        vectors: those of them that are kept, and may hold several values per event.
+        only_kept: those of them that nothing but ``keep`` reads: they may hold several values per event, and NaN where
+            the expression deals with it.
         branches: all that is read of the file.
     """
 
@@ -34,7 +35,7 @@ class FilePlan:
     identity: Mapping[str, str]
     weight: FileColumn | None
     columns: Mapping[str, FileColumn]
-    vectors: frozenset[str]
+    only_kept: frozenset[str]
     branches: frozenset[str]
 
 
@@ -81,8 +82,8 @@ def plan_file(source: Source, card: Card, report: ReadReport) -> FilePlan:
     files += [column for plan in (*objects.values(), *truth.values()) for column in plan.columns.values()]
     branches = {name for column in files for name in column.names} | set(identity.values())
     branches |= {plan.counter for plan in (*objects.values(), *truth.values()) if plan.counter}
-    vectors = frozenset(name for e in card.keep.values() for name in e.names)
-    return FilePlan(objects, truth, identity, weight, columns, vectors, frozenset(branches))
+    used = {name for key, names in _names_read(card) if not key.startswith("keep.") for name in names}
+    return FilePlan(objects, truth, identity, weight, columns, frozenset(set(columns) - used), frozenset(branches))
 
 
 def _identity(source: Source, wanted: Mapping[str, str], report: ReadReport) -> dict[str, str]:
