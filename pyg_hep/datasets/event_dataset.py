@@ -25,6 +25,7 @@ from pyg_hep.datasets.open_data import (
     number_of_classes,
 )
 from pyg_hep.datasets.storage import MANIFEST, EventStorage
+from pyg_hep.datasets.yields import expected_yields
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.readers import Card, ReadReport, load_card
 from pyg_hep.transforms.complete_graph import CompleteGraph, complete_edges, edge_features
@@ -158,28 +159,18 @@ class EventDataset(InMemoryDataset):
 
         .. math:: N = \sigma L \sum_\mathrm{selected} w \Big/ \sum_\mathrm{all} w
 
-        The sum of all weights is that of the generator where the files have it (``Runs.genEventSumw``), else that
-        of the events read. Multiply a weight of a process by ``yield / sum_of_weights_per_process`` to normalise it.
+        Both sums count the same files and events. Selected is what passes the card and ``pre_filter``, also where it
+        is not stored because its weight is negative (``negative: drop``) or because it was there before
+        (``duplicates: drop``). All is what the generator made where the files say so (``Runs.genEventSumw``), else what
+        was read; the share of events that hold impossible values is taken out of it. Files that were skipped are in
+        neither. Multiply a weight of a process by ``yield / sum_of_weights_per_process`` to normalise it.
 
         Raises:
             ConfigError: when the card lacks the luminosity or a cross section.
         """
-        weight, manifest = self.card.weight, self.storage.manifest
-        if manifest.get("replaced_weights"):
+        if self.storage.manifest.get("replaced_weights"):
             raise ConfigError(f"{self!r} has other weights than its files: no yields can be worked out")
-        missing = [name for name in manifest["processes"] if name not in weight.cross_section]
-        if weight.luminosity is None or missing:
-            what = f"weight.cross_section.{missing[0]}" if missing else "weight.luminosity"
-            raise ConfigError(f"expected yields need the key {what!r} of {self.card.source}")
-        yields = {}
-        for name in manifest["processes"]:
-            total = manifest["generator_weights_per_process"][name]
-            total = manifest["sum_of_weights_read_per_process"][name] if total is None else total
-            if not total:
-                raise ConfigError(f"the weights of {name} sum up to {total}: no yield can be normalised to them")
-            share = manifest["sum_of_weights_per_process"][name] / total
-            yields[name] = weight.cross_section[name] * 1000 * weight.luminosity * share
-        return yields
+        return expected_yields(self.card, self.storage.manifest)
 
     @property
     def digest(self) -> str:
