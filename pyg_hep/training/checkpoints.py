@@ -112,9 +112,7 @@ def load_model(kind: type[EventModel], path: str | Path, classes: Sequence[type]
     return model.eval()
 
 
-def run_identity(
-    model: EventModel, settings: TrainingSettings, train: str, val: str | None
-) -> dict[str, Any]:
+def run_identity(model: EventModel, settings: TrainingSettings, train: str, val: str | None) -> dict[str, Any]:
     """What a training is made of, as plain JSON: two runs with the same are the same but for place and length.
 
     Args:

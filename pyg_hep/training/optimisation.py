@@ -194,7 +194,5 @@ def _lion() -> Callable[..., torch.optim.Optimizer]:
     try:
         kind: Callable[..., torch.optim.Optimizer] = importlib.import_module("pytorch_optimizer").Lion
     except ImportError:
-        raise ConfigError(
-            "optimiser='lion' needs the package pytorch-optimizer: pip install 'pyg_hep[lion]'"
-        ) from None
+        raise ConfigError("optimiser='lion' needs the package pytorch-optimizer: pip install 'pyg_hep[lion]'") from None
     return kind

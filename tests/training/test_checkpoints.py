@@ -111,7 +111,14 @@ def resume(run, model, train, val, **changes):
 
 
 def test_epochs_patience_progress_and_place_may_change(splits, run):
-    places = {"accelerator": "gpu", "devices": 2, "strategy": "ddp", "threads": 1, "progress": True, "tensorboard": True}
+    places = {
+        "accelerator": "gpu",
+        "devices": 2,
+        "strategy": "ddp",
+        "threads": 1,
+        "progress": True,
+        "tensorboard": True,
+    }
     resume(run, run.model, *splits[:2], epochs=7, patience=2, **places)
 
 
@@ -130,13 +137,17 @@ def test_other_data_settings_rates_and_models_are_refused_and_named(splits, run,
         resume(run, other, train, val)
     wider = EventModel(type(run.model.backbone).ho(num_steps=2), Classification(2, class_weights="balanced"))
     wider.optimisation = run.model.optimisation
-    with pytest.raises(ConfigError, match=r"backbone.num_steps was 4 and is 2; objective.class_weights was None and is"):
+    with pytest.raises(
+        ConfigError, match=r"backbone.num_steps was 4 and is 2; objective.class_weights was None and is"
+    ):
         resume(run, wider, train, val)
 
 
 def test_a_training_that_is_another_does_not_go_on(splits, run, make_model):
     changed = dataclasses.replace(SETTINGS, resume=True, batch_size=32)
-    with pytest.raises(ConfigError, match=r"cannot go on with .*last.ckpt, a run of something else: settings.batch_size"):
+    with pytest.raises(
+        ConfigError, match=r"cannot go on with .*last.ckpt, a run of something else: settings.batch_size"
+    ):
         pretrain(make_model(), *splits[:2], output=run.folder, settings=changed)
     again = dataclasses.replace(SETTINGS, resume=True)
     with pytest.raises(ConfigError, match="objective.class"):

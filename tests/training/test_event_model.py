@@ -32,7 +32,9 @@ def weighted(tmp_path_factory):
 @pytest.mark.parametrize("batch_size", [8, 32, 1000])
 def test_validation_loss_is_that_of_all_events_together(weighted, tmp_path, batch_size):
     torch.manual_seed(0)
-    model = EventModel(GraphNetwork.ho(hidden_channels=16), Classification(2), optimisation=Optimisation(learning_rate=1e-3))
+    model = EventModel(
+        GraphNetwork.ho(hidden_channels=16), Classification(2), optimisation=Optimisation(learning_rate=1e-3)
+    )
     settings = TrainingSettings(
         epochs=2, batch_size=batch_size, accelerator="cpu", progress=False, checkpoints=False, tensorboard=False
     )

@@ -31,7 +31,9 @@ def test_a_finite_loss_goes_on():
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_another_names_step_epoch_and_events(value):
-    with pytest.raises(TrainingError, match=f"the loss is {value} at step 37 .epoch 3., events 1:2:100, 1:2:101, 1:2:102 and 2"):
+    with pytest.raises(
+        TrainingError, match=f"the loss is {value} at step 37 .epoch 3., events 1:2:100, 1:2:101, 1:2:102 and 2"
+    ):
         check_finite(torch.tensor(float(value)), events(), 37, 2)
 
 
