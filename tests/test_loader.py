@@ -7,8 +7,8 @@ from torch_geometric.loader import DataLoader
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs import View
 from pyg_hep.loader import EventLoader, EventSampler
-from pyg_hep.transforms import NodeFeatures
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +118,13 @@ def test_processes_share_an_epoch_in_equal_parts_without_duplicates(monkeypatch,
 
 
 def test_transform_is_applied_to_the_whole_batch(dataset):
-    batch = next(iter(EventLoader(dataset, 16, transform=NodeFeatures.ho())))
+    batch = next(iter(EventLoader(dataset, 16, transform=View.ho().add_to)))
     assert batch.x.shape == (batch.num_nodes, 7)
 
 
 def test_transform_of_the_data_set_is_refused_rather_than_lost(dataset):
     changed = dataset.copy()
-    changed.transform = NodeFeatures.ho()
+    changed.transform = View.ho().add_to
     with pytest.raises(ConfigError, match="does not apply the data set's transform"):
         EventLoader(changed, 16)
     changed.transform = None

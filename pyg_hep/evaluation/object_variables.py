@@ -39,6 +39,10 @@ class ObjectVariables:
                 raise ConfigError(f"no group of objects {name!r}: {nearest(name, GROUPS)}")
         self.at_most = {**GROUPS, **(at_most or {})}
 
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {"columns": list(self.view.columns), "at_most": dict(self.at_most)}
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self.view.columns)}; {self.at_most})"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Batch, Data
 
 from pyg_hep.errors import ConfigError, nearest
-from pyg_hep.inputs.columns import KIND_COLUMNS, NODE_COLUMNS, ViewColumn, event_column, node_column
+from pyg_hep.inputs.columns import KIND_COLUMNS, NODE_COLUMNS, event_column, node_column, stored_name
 from pyg_hep.inputs.inverses import derivation, momenta
 from pyg_hep.inputs.presets import preset
 from pyg_hep.inputs.raw import RawColumns
@@ -80,10 +81,10 @@ class View(nn.Module):
                 constants = published.constants
             events, ids = tuple(events) or published.events, ids or published.ids
         self.columns, self.events = tuple(columns), tuple(events)
-        self._columns = {name: node_column(name) for name in self.columns}
-        self._events = {name: event_column(name) for name in self.events}
         self.ids = {name: _table_size(name, ids) for name in ids}
-        if len(self._columns) < len(self.columns) or len(self._events) < len(self.events) or not self.columns:
+        for name in (*self.columns, *self.events):
+            stored_name(name)
+        if len(set(self.columns)) < len(self.columns) or len(set(self.events)) < len(self.events) or not self.columns:
             raise ConfigError(f"a view needs different columns, found {', '.join((*self.columns, *self.events))}")
         self.select = None if select is None else dict(select)
         self._select = None if select is None else SelectNodes(**select)
@@ -120,6 +121,15 @@ class View(nn.Module):
     def omnilearn(cls, **kwargs: Any) -> View:
         """OmniLearn, arXiv:2502.14652: 13 columns relative to the jet, four of the jet, with published constants."""
         return cls("omnilearn", **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the definitions of columns, which are functions: their names say which."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_columns", "_events")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._columns = {name: node_column(name) for name in self.columns}
+        self._events = {name: event_column(name) for name in self.events}
 
     @property
     def channels(self) -> Channels:
@@ -171,6 +181,18 @@ class View(nn.Module):
         made.__dict__["_num_graphs"] = raw.counts.numel()
         return made
 
+    def add_to(self, data: Data) -> Data:
+        """``data`` itself, raw columns and label included, with ``x`` (and ``u``): a transform for PyG's own models.
+
+        ``dataset.transform = Compose([view.add_to, CompleteGraph()])``. All nodes stay, whatever ``select`` says.
+        """
+        data = copy.copy(data)
+        raw = self._raw(data)
+        for name, values in self._inputs(raw, None, None).items():
+            if name != "p4":
+                data[name] = values
+        return data
+
     def dense(self, columns: Mapping[str, Tensor], mask: Tensor, hidden: Mapping[str, Tensor] | None = None) -> Data:
         """The same for padded events, in operations that export to other formats.
 
@@ -210,15 +232,15 @@ class View(nn.Module):
         return RawColumns(batch, self.mean.dtype, event, counts, hidden=hidden)
 
     def _node_values(self, raw: RawColumns) -> Tensor:
-        return torch.stack([column.forward(raw).to(raw.dtype) for column in self._columns.values()], dim=-1)
+        return torch.stack([node_column(name).forward(raw).to(raw.dtype) for name in self.columns], dim=-1)
 
     def _event_values(self, raw: RawColumns) -> Tensor:
-        return torch.stack([column.forward(raw).to(raw.dtype) for column in self._events.values()], dim=-1)
+        return torch.stack([event_column(name).forward(raw).to(raw.dtype) for name in self.events], dim=-1)
 
     def _inputs(self, raw: RawColumns, hidden: Mapping[str, Tensor] | None, blank: Tensor | None) -> dict[str, Tensor]:
         hidden = hidden or {}
         x = (self._node_values(raw) - self.mean) / self.scale
-        if any(name in self._columns for name in hidden):
+        if any(name in self.columns for name in hidden):
             seen = torch.zeros_like(x[..., 0], dtype=torch.bool)
             x = x.masked_fill(torch.stack([hidden.get(name, seen) for name in self.columns], dim=-1), 0.0)
         p4 = raw.p4 if blank is None else raw.p4.masked_fill(blank.unsqueeze(-1), 0.0)
@@ -248,10 +270,9 @@ class View(nn.Module):
         """Objects of which a column made of the momentum is hidden."""
         blank: Tensor | None = None
         for name, flags in (hidden or {}).items():
-            column: ViewColumn | None = self._columns.get(name)
-            if column is None and name not in self.ids:
+            if name not in self.columns and name not in self.ids:
                 raise ConfigError(f"cannot hide {name!r}: {nearest(name, [*self.columns, *self.ids])}")
-            if column is not None and column.momentum:
+            if name in self.columns and node_column(name).momentum:
                 blank = flags if blank is None else blank | flags
         return blank
 

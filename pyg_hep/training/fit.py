@@ -35,13 +35,17 @@ from pyg_hep.training.trainer import make_trainer
 
 @dataclass
 class FitResult:
-    """A trained model (its best epoch), the figures of every epoch, and what the run took."""
+    """A trained model (its best epoch), the figures of every epoch, and what the run took.
+
+    ``probe_seconds`` is what fitting a head to the pretrained representation took before the first epoch.
+    """
 
     model: EventModel
     history: list[dict[str, float]]
     best_epoch: int
     seconds: float
     folder: Path
+    probe_seconds: float = 0.0
 
 
 def summary(dataset: EventDataset) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +111,12 @@ def finetune(
         process.seed_everything(settings.seed)  # the new heads' initial values
         model = _new_model(pretrained, objective, optimisation, changes or {})
         parts.reset(model.backbone, reset)
+        started = time.perf_counter()
         if probe:
             _probe(model, as_events(train))
-    return fit(model, train, val, output=output, settings=settings, callbacks=callbacks, logger=logger)
+        probe_seconds = time.perf_counter() - started if probe else 0.0
+    result = fit(model, train, val, output=output, settings=settings, callbacks=callbacks, logger=logger)
+    return replace(result, probe_seconds=probe_seconds)
 
 
 def _new_model(

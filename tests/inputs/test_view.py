@@ -1,5 +1,6 @@
 import copy
 import io
+import pickle
 
 import pytest
 import torch
@@ -169,6 +170,13 @@ def test_means_and_scales_are_in_the_state_dict_and_follow_the_dtype():
     assert torch.equal(again(batch).x, view(batch).x)
     double = copy.deepcopy(view).double()
     assert double(batch).x.dtype == double(batch).p4.dtype == double(batch).u.dtype == torch.float64
+
+
+def test_a_view_travels_to_other_processes():
+    view, batch = View.abasov(), events(torch.float32)
+    view.fit(batch)
+    assert torch.equal(pickle.loads(pickle.dumps(view))(batch).x, view(batch).x)
+    assert torch.equal(copy.deepcopy(view)(batch).x, view(batch).x)
 
 
 def test_published_constants_stay():

@@ -126,4 +126,4 @@ class Padded(Layout):
     def regroup(self, number: Tensor, size: int) -> Groups:
         """Groups of objects within each event."""
         event = torch.arange(self.mask.size(0), device=self.mask.device).unsqueeze(1).expand_as(self.mask)
-        return Groups.of(torch.where(self.mask, number, -1), event, self.num_events, size)
+        return Groups.of(torch.where(self.mask, number, -1), event, self.num_events, size, Padded)
