@@ -1,15 +1,25 @@
+import copy
 import dataclasses
 import json
+import logging
+import random
 import signal
+import sys
+import warnings
 
+import lightning
+import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import CSVLogger
+from torch.utils.data import Subset
 
 from pyg_hep.datasets import EventDataset
-from pyg_hep.errors import ConfigError
+from pyg_hep.errors import ConfigError, TrainingError
 from pyg_hep.loader import EventLoader
 from pyg_hep.nn import EventTransformer, GraphNetwork
-from pyg_hep.objectives import Classification, MultiLabel
+from pyg_hep.objectives import Classification, Loss, MultiLabel
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 from pyg_hep.training import (
     EventModel,
@@ -282,3 +292,269 @@ def test_settings_are_checked():
 def test_checkpoints_load_without_unpickling(pretrained):
     content = torch.load(pretrained.folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert content["epoch"] == 2
+
+
+QUICK = dataclasses.replace(SETTINGS, epochs=1, checkpoints=False, tensorboard=False)
+
+
+class Modes(Callback):
+    """Notes which modules are in training mode at every training step."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.seen.append({name for name, module in pl_module.named_modules() if module.training})
+
+
+def transformer(**options):
+    torch.manual_seed(0)
+    backbone = EventTransformer.kishimoto(hidden_channels=8, num_layers=2, heads=2, feed_forward=8, **options)
+    return EventModel(backbone, Classification(2), optimisation=FAST)
+
+
+def test_a_model_trains_in_training_mode_whatever_it_was_used_for_before(splits, tmp_path):
+    model, modes = transformer(), Modes()
+    everything = {name for name, _ in model.named_modules()}
+    settings = dataclasses.replace(QUICK, epochs=2)
+    pretrain(model, *splits[:2], output=tmp_path, settings=settings, callbacks=[modes])
+    assert not model.training
+    predict(model, splits[2])
+    pretrain(model, *splits[:2], output=tmp_path, settings=settings, callbacks=[modes])
+    assert all(seen == everything for seen in modes.seen)
+    assert len(modes.seen) > 60
+
+
+def test_frozen_parts_stay_in_evaluation_mode_also_after_a_validation(splits, tmp_path):
+    modes = Modes()
+    result = finetune(
+        transformer(), Classification(2), *splits[:2], output=tmp_path, settings=dataclasses.replace(QUICK, epochs=2),
+        optimisation=Optimisation(frozen=("layers.0",)), callbacks=[modes],
+    )  # fmt: skip
+    frozen = {name for name, _ in result.model.named_modules() if name.startswith("backbone.layers.0")}
+    assert frozen
+    everything = {name for name, _ in result.model.named_modules()}
+    assert all(seen == everything - frozen for seen in modes.seen)
+
+
+def test_a_dropout_that_is_frozen_drops_nothing(splits, tmp_path):
+    # With everything frozen but a head that learns nothing, training and validation see the same function.
+    still = Optimisation(frozen=("backbone",), learning_rate=1e-12)
+    result = finetune(
+        transformer(dropout=0.5), Classification(2), splits[0], splits[0], output=tmp_path, settings=QUICK,
+        optimisation=still,
+    )  # fmt: skip
+    assert result.history[0]["train_loss"] == pytest.approx(result.history[0]["val_loss"], rel=1e-6)
+
+
+def test_the_seed_of_the_settings_seeds_everything(splits, tmp_path):
+    """Dropout, order and new heads come from it, whatever random numbers were drawn before."""
+    weights = {}
+    for name, drawn, seed in (("a", 1, 3), ("b", 2, 3), ("c", 1, 4)):
+        model = transformer(dropout=0.5)
+        torch.manual_seed(drawn)
+        settings = dataclasses.replace(QUICK, seed=seed)
+        first = pretrain(model, *splits[:2], output=tmp_path, settings=settings)
+        torch.manual_seed(drawn)
+        second = finetune(first.model, Classification(2), *splits[:2], output=tmp_path, settings=settings)
+        weights[name] = [
+            torch.cat([p.flatten() for p in result.model.parameters()]).detach() for result in (first, second)
+        ]
+    assert all(torch.equal(a, b) for a, b in zip(weights["a"], weights["b"], strict=True))
+    assert not any(torch.equal(a, c) for a, c in zip(weights["a"], weights["c"], strict=True))
+
+
+def test_the_process_is_left_as_it_was(splits, make_model, tmp_path):
+    def state():
+        levels = [logging.getLogger(f"lightning.{name}.utilities.rank_zero").level for name in ("pytorch", "fabric")]
+        handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+        numbers = torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+        return levels, handlers, list(warnings.filters), torch.get_num_threads(), torch.get_default_dtype(), numbers
+
+    model = make_model()
+    before = state()
+    settings = dataclasses.replace(QUICK, threads=1, precision="64-true")
+    result = pretrain(model, *splits[:2], output=tmp_path, settings=settings)
+    assert state() == before
+    finetune(result.model, Classification(2), *splits[:2], output=tmp_path, settings=settings, probe=True)
+    assert state() == before
+
+
+def test_threads_are_those_of_the_settings_inside(splits, make_model, tmp_path):
+    class Threads(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            self.number = torch.get_num_threads()
+
+    before, seen = torch.get_num_threads(), Threads()
+    torch.set_num_threads(2)
+    try:
+        settings = dataclasses.replace(QUICK, threads=1)
+        pretrain(make_model(), *splits[:2], output=tmp_path, settings=settings, callbacks=[seen])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen.number == 1
+
+
+def test_kept_memory_is_said(splits, make_model, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.modules["pyg_hep.training.fit"], "keep_freed_memory", lambda: True)
+    pretrain(make_model(), *splits[:2], output=tmp_path, settings=dataclasses.replace(QUICK, progress=True))
+    assert "keeps freed memory" in capsys.readouterr().out
+
+
+def test_an_average_of_the_weights_is_validated_and_kept(splits, make_model, tmp_path):
+    """Against an average made by hand: the decay of 0.9 after every step, validated at the end of the epoch."""
+
+    class ByHand(Callback):
+        average = None
+
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            now = {k: p.detach().clone() for k, p in pl_module.named_parameters()}
+            if self.average is None:
+                self.average = now
+            self.average = {k: 0.9 * v + 0.1 * now[k] for k, v in self.average.items()}
+
+        def on_validation_start(self, trainer, pl_module):
+            self.epochs = [*getattr(self, "epochs", []), self.average]
+
+    hand = ByHand()
+    settings = dataclasses.replace(SETTINGS, epochs=2, ema=0.9)
+    result = pretrain(make_model(), *splits[:2], output=tmp_path, settings=settings, callbacks=[hand])
+    expected = hand.epochs[result.best_epoch]
+    for name, parameter in result.model.named_parameters():
+        torch.testing.assert_close(parameter.detach(), expected[name], rtol=1e-4, atol=1e-6)
+    # What is kept is what was validated.
+    loss = lightning.Trainer(
+        accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False
+    ).validate(result.model, EventLoader(splits[1], 256), verbose=False)[0]["val_loss"]  # fmt: skip
+    assert loss == pytest.approx(result.history[result.best_epoch]["val_loss"], rel=1e-5)
+    best = EventModel.from_checkpoint(tmp_path / "checkpoints" / "best.ckpt")
+    for name, parameter in best.named_parameters():
+        assert torch.equal(parameter, result.model.get_parameter(name)), name
+    more = dataclasses.replace(settings, epochs=3, resume=True)
+    whole = pretrain(make_model(), *splits[:2], output=tmp_path / "b", settings=dataclasses.replace(settings, epochs=3))
+    resumed = pretrain(make_model(), *splits[:2], output=tmp_path, settings=more)
+    assert [h["val_loss"] for h in resumed.history] == [h["val_loss"] for h in whole.history]
+    without = pretrain(make_model(), splits[0], output=tmp_path / "c", settings=settings, callbacks=[hand])
+    for name, parameter in without.model.named_parameters():
+        torch.testing.assert_close(parameter.detach(), hand.average[name], rtol=1e-2, atol=1e-3)
+
+
+def test_own_callbacks_and_loggers_are_called(splits, make_model, tmp_path):
+    class Counting(Callback):
+        steps = 0
+
+        def on_train_batch_end(self, *arguments):
+            self.steps += 1
+
+    counting, logger = Counting(), CSVLogger(tmp_path / "csv", name="", version="")
+    settings = dataclasses.replace(QUICK, tensorboard=True)
+    pretrain(make_model(), *splits[:2], output=tmp_path, settings=settings, callbacks=[counting], logger=logger)
+    assert counting.steps == -(-len(splits[0]) // settings.batch_size)
+    assert "val_loss" in (tmp_path / "csv" / "metrics.csv").read_text()
+    assert not (tmp_path / "tensorboard").exists()
+
+
+class Diverging(Classification):
+    """A loss that is not finite at one step."""
+
+    at = 40
+    steps = 0
+
+    def step(self, batch, model, generator, training):
+        step = super().step(batch, model, generator, training)
+        self.steps += training
+        if training and self.steps > self.at:
+            step.losses["cross_entropy"] = Loss(
+                step.losses["cross_entropy"].numerator * float("nan"), torch.tensor(1.0)
+            )
+        return step
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_last_good_weights(splits, tmp_path):
+    torch.manual_seed(0)
+    model = EventModel(GraphNetwork.ho(), Diverging(2), optimisation=FAST)
+    good = {}
+
+    class Keep(Callback):
+        def on_validation_end(self, trainer, pl_module):
+            good.update({k: v.clone() for k, v in pl_module.state_dict().items()})
+
+    number = splits[0].event_number.tolist()
+    with pytest.raises(TrainingError) as caught:
+        pretrain(model, *splits[:2], output=tmp_path, settings=SETTINGS, callbacks=[Keep()])
+    message = str(caught.value)
+    steps = -(-len(splits[0]) // SETTINGS.batch_size)  # 28 in an epoch: the 41st is in the second
+    assert steps < 40 < 2 * steps
+    assert message.startswith("the loss is nan at step 40 (epoch 2), events 1:")
+    assert message.endswith(f"; the weights of epoch 1 are kept, in {tmp_path / 'model'}")
+    named = [int(text.strip(" ,").split(":")[2].split()[0]) for text in message.split("events ")[1].split(",")[:3]]
+    assert set(named) <= set(number)
+    saved = EventModel.from_pretrained(tmp_path / "model", Classification(2))
+    for name, values in model.backbone.state_dict().items():
+        assert torch.equal(values, good[f"backbone.{name}"]), name
+        assert torch.equal(values, saved.backbone.state_dict()[name]), name
+
+
+def test_a_run_that_diverges_at_once_keeps_the_weights_of_the_start(splits, make_model, tmp_path):
+    model = make_model()
+    model.optimisation = Optimisation(learning_rate=1e30, optimiser="sgd")
+    before = {k: v.clone() for k, v in model.backbone.state_dict().items()}
+    with pytest.raises(TrainingError, match=r"not finite|is nan|is inf") as caught:
+        pretrain(model, *splits[:2], output=tmp_path, settings=SETTINGS)
+    assert "the weights of the start are kept" in str(caught.value)
+    for name, values in model.backbone.state_dict().items():
+        assert torch.equal(values, before[name]), name
+    assert EventModel.from_pretrained(tmp_path / "model").backbone is not None
+
+
+def test_subsets_train_like_the_events_they_hold(splits, make_model, tmp_path):
+    rows = list(range(0, len(splits[0]), 2))
+    first = pretrain(make_model(), Subset(splits[0], rows), splits[1], output=tmp_path, settings=QUICK)
+    second = pretrain(make_model(), splits[0][rows], splits[1], output=tmp_path, settings=QUICK)
+    assert first.history[0]["val_loss"] == second.history[0]["val_loss"]
+    assert predict(first.model, Subset(splits[2], [3, 1])).y.tolist() == splits[2].column("y")[[3, 1]].tolist()
+    with pytest.raises(ConfigError):
+        pretrain(make_model(), [1, 2, 3], output=tmp_path, settings=QUICK)
+
+
+def test_validation_events_of_other_classes_are_refused(splits, make_model, tmp_path):
+    class Other(EventDataset):
+        class_names = ["1", "0"]
+
+    other = copy.copy(splits[1])
+    other.__class__ = Other
+    with pytest.raises(ConfigError, match="training events have the classes 0, 1, validation events 1, 0"):
+        pretrain(make_model(), splits[0], other, output=tmp_path, settings=QUICK)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strategy": "dpp"}, "strategy='dpp' is not possible: did you mean 'ddp'"),
+        ({"strategy": "ddp_spawn"}, "give no model back: did you mean 'ddp'"),
+        ({"accelerator": "gpus"}, "cannot train with accelerator='gpus'"),
+        ({"accelerator": "cpu", "devices": 0}, "devices=0"),
+        ({"accelerator": "cpu", "devices": "many"}, "devices='many'"),
+    ],
+)
+def test_an_impossible_place_is_one_sentence(splits, make_model, tmp_path, options, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        pretrain(make_model(), *splits[:2], output=tmp_path, settings=dataclasses.replace(QUICK, **options))
+    assert "\n" not in str(caught.value)
+
+
+def test_double_precision_trains_in_double_precision(splits, make_model, tmp_path):
+    class Types(Callback):
+        def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+            self.types = {p.grad.dtype for p in pl_module.parameters() if p.grad is not None}
+
+    seen = Types()
+    settings = dataclasses.replace(QUICK, precision="64-true")
+    model = pretrain(make_model(), *splits[:2], output=tmp_path, settings=settings, callbacks=[seen]).model
+    assert seen.types == {torch.float64}
+    batch = next(iter(EventLoader(splits[2], 20)))
+    assert model.view(batch).x.dtype == model(batch)["logits"].dtype == torch.float64
+    again = pretrain(model, *splits[:2], output=tmp_path, settings=QUICK, callbacks=[seen])
+    assert seen.types == {torch.float32}
+    assert {p.dtype for p in again.model.parameters()} == {torch.float32}

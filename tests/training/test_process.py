@@ -14,7 +14,7 @@ from pyg_hep.training import process
 def state():
     return (
         torch.get_rng_state().tolist(),
-        np.random.get_state()[1].tolist(),
+        np.random.get_state()[1].tolist(),  # noqa: NPY002
         random.getstate(),
         torch.get_num_threads(),
         list(warnings.filters),
@@ -31,7 +31,7 @@ def test_the_process_is_as_it_was_whatever_happens(fails, monkeypatch):
     with pytest.raises(ZeroDivisionError) if fails else warnings.catch_warnings(), process.isolated(threads=1):
         assert torch.get_num_threads() == 1
         process.seed_everything(5)
-        torch.rand(3), np.random.random(), random.random()
+        torch.rand(3), np.random.random(), random.random()  # noqa: NPY002
         warnings.filterwarnings("ignore", message="anything")
         torch.set_num_threads(2)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -46,6 +46,6 @@ def test_no_two_keys_have_the_same_random_numbers():
         drawn = []
         for key in ((0,), (0, 0), (0, 1), (1, 0), (0, 0, 1), (0, 1, 0), (0, 0)):
             process.seed_everything(*key)
-            drawn.append((float(torch.rand(())), np.random.random(), random.random()))
+            drawn.append((float(torch.rand(())), np.random.random(), random.random()))  # noqa: NPY002
     assert len(set(drawn)) == 6
     assert drawn[1] == drawn[-1]
