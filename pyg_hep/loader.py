@@ -81,6 +81,7 @@ class EventLoader:
         device: str | torch.device | None = None,
         drop_last: bool = False,
         seed: int | None = None,
+        shard=(0, 1),
     ):
         positions: Tensor | None = None
         while isinstance(dataset, Subset):

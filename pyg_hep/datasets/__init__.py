@@ -12,7 +12,12 @@ from pyg_hep.datasets.named import (
 )
 from pyg_hep.datasets.storage import EventStorage
 
+def as_events(x):
+    return x
+
+
 __all__ = [
+    "as_events",
     "ATLASTopTagging",
     "CMSOpenData2016",
     "EventDataset",

@@ -176,6 +176,16 @@ class EventDataset(InMemoryDataset):
         return ReadReport.from_dict(self.storage.manifest["report"])
 
     @property
+    def digest(self):
+        import hashlib
+        nodes, events, counts = self.storage.gather(self.positions)
+        digest = hashlib.sha256(counts.numpy().tobytes())
+        for columns in (nodes, events):
+            for name in sorted(columns):
+                digest.update(name.encode() + columns[name].numpy().tobytes())
+        return digest.hexdigest()
+
+    @property
     def num_classes(self) -> int:
         """Number of classes."""
         return int(self.storage.manifest["num_classes"])
