@@ -21,10 +21,10 @@ from pyg_hep.datasets.event_keys import SeenEvents, event_keys
 from pyg_hep.datasets.fingerprint import SourceFile, file_number
 from pyg_hep.datasets.journal import Journal
 from pyg_hep.datasets.preprocess import GraphFunction, preprocess
-from pyg_hep.datasets.storage import ALL_EVENT_COLUMNS, ALL_NODE_COLUMNS, MANIFEST, StorageWriter
+from pyg_hep.datasets.storage import MANIFEST, NOT_IN_GRAPHS, StorageWriter
 from pyg_hep.errors import PygHepError, ReaderError
 from pyg_hep.readers import Card, EventColumns, FileReader, ReadReport
-from pyg_hep.schema import OPTIONAL_EVENT_COLUMNS, Column
+from pyg_hep.schema import EVENT_COLUMNS, NODE_COLUMNS, OPTIONAL_EVENT_COLUMNS, OPTIONAL_NODE_COLUMNS, Column
 
 STEP_SIZE: str | int = "50 MB"
 # Chunks handed to an executor beyond the one being written: enough to keep it busy, few enough for the memory.
@@ -226,6 +226,7 @@ class _Writer:
         self.files, self.card, self.journal = files, card, journal
         self.identity, self.hooks, self.on_error = identity, hooks, on_error
         nodes, events = columns_of(card, identity)
+        self._node_columns = nodes
         self.storage = StorageWriter(partial, nodes, events, journal.num_events, journal.num_nodes)
         self._start = (journal.num_events, journal.num_nodes)
         self._current = -1
@@ -279,7 +280,7 @@ class _Writer:
             if repeated and self.card.duplicates == "drop":
                 chunk = chunk.select(first)
         if any(self.hooks):
-            chunk = preprocess(chunk, *self.hooks)
+            chunk = preprocess(chunk, self._node_columns, *self.hooks)
         return chunk
 
     def _mark(self, position: int) -> None:
@@ -356,8 +357,8 @@ class _Writer:
 def columns_of(card: Card, identity: bool) -> tuple[dict[str, Column], dict[str, Column]]:
     """Node and event columns that the events of a card have."""
     optional = {"btag_score": card.keep_btag_score, "pdg_id": card.keep_pdg_id}
-    nodes = {name: column for name, column in ALL_NODE_COLUMNS.items() if optional.get(name, True)}
-    events = {name: c for name, c in ALL_EVENT_COLUMNS.items() if identity or name not in OPTIONAL_EVENT_COLUMNS}
+    nodes = NODE_COLUMNS | {name: column for name, column in OPTIONAL_NODE_COLUMNS.items() if optional[name]}
+    events = EVENT_COLUMNS | (OPTIONAL_EVENT_COLUMNS if identity else {}) | NOT_IN_GRAPHS
     if card.label is not None and (card.label.multilabel or card.label.computed):
         events["y"] = Column((len(card.class_names),), "float32", "float32", "", "labels")
     events |= {name: Column((), "float32", "float32", "", e.text) for name, e in card.keep.items()}
