@@ -14,11 +14,18 @@ from pyg_hep.datasets.event_keys import SeenEvents, event_keys
 from pyg_hep.datasets.fingerprint import SourceFile, file_number
 from pyg_hep.datasets.journal import FileProgress, Journal
 from pyg_hep.datasets.preprocess import GraphFunction, preprocess
-from pyg_hep.datasets.storage import ALL_EVENT_COLUMNS, ALL_NODE_COLUMNS, StorageWriter
+from pyg_hep.datasets.storage import NOT_IN_GRAPHS, StorageWriter
 from pyg_hep.datasets.survey import Shapes, Survey, check_shape
 from pyg_hep.errors import PygHepError, ReaderError
 from pyg_hep.readers import Card, EventColumns, ReadReport
-from pyg_hep.schema import NO_IDENTITY, OPTIONAL_EVENT_COLUMNS, Column
+from pyg_hep.schema import (
+    EVENT_COLUMNS,
+    NO_IDENTITY,
+    NODE_COLUMNS,
+    OPTIONAL_EVENT_COLUMNS,
+    OPTIONAL_NODE_COLUMNS,
+    Column,
+)
 
 
 class ConversionWriter:
@@ -97,10 +104,10 @@ class ConversionWriter:
         left_out = chunk.left_out
         chunk = self._complete(position, chunk)
         if any(self.hooks):
-            chunk = preprocess(chunk, *self.hooks, self.nodes)
+            chunk = preprocess(chunk, self.nodes, *self.hooks)
             report.selected_weights = float(chunk.events["weight"].sum(dtype=np.float64))
             if left_out is not None:
-                filtered = preprocess(self._complete(position, left_out), *self.hooks, self.nodes)
+                filtered = preprocess(self._complete(position, left_out), self.nodes, *self.hooks)
                 report.selected_weights += float(filtered.events["weight"].sum(dtype=np.float64))
         return self._without_repeats(position, chunk, report) if self.surveys[position].identity else chunk
 
@@ -254,8 +261,8 @@ def columns_of(card: Card, identity: bool, shapes: Shapes) -> tuple[dict[str, Co
         shapes: column that the card keeps -> shape of one row; a single number where it is not there.
     """
     optional = {"btag_score": card.keep_btag_score, "pdg_id": card.keep_pdg_id}
-    nodes = {name: column for name, column in ALL_NODE_COLUMNS.items() if optional.get(name, True)}
-    events = {name: c for name, c in ALL_EVENT_COLUMNS.items() if identity or name not in OPTIONAL_EVENT_COLUMNS}
+    nodes = NODE_COLUMNS | {name: column for name, column in OPTIONAL_NODE_COLUMNS.items() if optional[name]}
+    events = EVENT_COLUMNS | (OPTIONAL_EVENT_COLUMNS if identity else {}) | NOT_IN_GRAPHS
     if card.label is not None and (card.label.numbers or card.label.computed):
         events["y"] = Column((len(card.class_names),), "float32", "float32", "", ", ".join(card.class_names))
     kept = card.node_columns()

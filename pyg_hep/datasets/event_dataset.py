@@ -15,7 +15,7 @@ from torch_geometric.data import Data, InMemoryDataset
 
 from pyg_hep.datasets.conversion import convert
 from pyg_hep.datasets.fingerprint import Files, fingerprint, reading_part, source_files
-from pyg_hep.datasets.storage import ALL_NODE_COLUMNS, MANIFEST, EventStorage
+from pyg_hep.datasets.storage import MANIFEST, EventStorage
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.readers import Card, ReadReport, load_card
 from pyg_hep.transforms.complete_graph import CompleteGraph, complete_edges, edge_features
@@ -245,15 +245,8 @@ class EventDataset(InMemoryDataset):
 
     def get(self, idx: int) -> Data:
         """Graph of one row of the storage; its tensors are copies."""
-        storage = self.storage
-        start, stop = int(storage.offsets[idx]), int(storage.offsets[idx + 1])
-        data = Data()
-        for name, column in storage.nodes.items():
-            data[name] = column[start:stop].to(getattr(torch, ALL_NODE_COLUMNS[name].dtype), copy=True)
-        for name, column in storage.events.items():
-            data[name] = column[idx : idx + 1].clone()
-        data.num_nodes = stop - start
-        return data
+        nodes, events, counts = self.storage.gather(torch.tensor([int(idx)]))
+        return Data.from_dict({**nodes, **events, "num_nodes": int(counts)})
 
     def __getitems__(self, positions: Sequence[int]) -> list[Any]:
         """Graphs of several positions at once, for PyTorch's ``DataLoader``: what ``dataset[i]`` gives, sooner.
