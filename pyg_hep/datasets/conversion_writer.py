@@ -123,7 +123,7 @@ class ConversionWriter:
             if name not in self.surveys[position].shapes and nodes[name].ndim == 1:
                 # No object of this file has the column: every row is the card's fill.
                 rows = nodes[name].reshape(-1, *[1] * len(column.shape))
-                nodes[name] = np.broadcast_to(rows, (len(rows), *column.shape))
+                nodes[name] = np.broadcast_to(rows, (len(rows), *column.shape)).copy()
             check_shape(name, nodes[name].shape[1:], column.shape, source.path)
         for name in self.card.keep:
             check_shape(name, events[name].shape[1:], self.events[name].shape, source.path)
