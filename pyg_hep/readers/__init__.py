@@ -48,7 +48,8 @@ def iterate_events(
 
     Yields:
         One record per selected event: ``objects`` (pt [GeV], eta, phi, mass [GeV], kind, charge, btag, level, and what
-        the card's objects keep), ``y``, ``weight``, ``entry``, what the card keeps, and ``run_number``, ``luminosity_block``, ``event_number`` where there.
+        the card's objects keep), ``y``, ``weight``, ``entry``, what the card keeps, and ``run_number``,
+        ``luminosity_block``, ``event_number`` where there.
 
     Raises:
         ConfigError: when the card cannot be used.

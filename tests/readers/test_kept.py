@@ -22,9 +22,11 @@ def test_attributes_of_pyg_are_refused_and_ordinary_names_are_not():
 
 @pytest.mark.parametrize(
     "name",
-    ["jet_index", "indexed", "my_batch", "batches", "face", "my_face", "node_ptr", "adj_t", "edge_weight", "x", "y"]
-    + ["pos", "num_nodes", "offsets", "split_key", "entry", "objects", "_d0", "2d", "a b", "", *NODE_COLUMNS]
-    + [*OPTIONAL_EVENT_COLUMNS, "weight"],
+    [
+        *("jet_index", "indexed", "my_batch", "batches", "face", "my_face", "node_ptr", "adj_t", "edge_weight"),
+        *("x", "y", "pos", "num_nodes", "offsets", "split_key", "entry", "objects", "_d0", "2d", "a b", ""),
+        *(*NODE_COLUMNS, *OPTIONAL_EVENT_COLUMNS, "weight"),
+    ],
 )
 def test_name_that_pyg_or_the_schema_would_change_or_hide_is_refused(name):
     with pytest.raises(ValueError, match="cannot name a column"):
