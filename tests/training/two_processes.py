@@ -1,6 +1,6 @@
 """A script that tests start on one and on two processes: what it finds is written to a file of each process.
 
-    python two_processes.py FOLDER OUTPUT DEVICES
+python two_processes.py FOLDER OUTPUT DEVICES
 """
 
 import dataclasses
