@@ -168,7 +168,8 @@ class EventLoader:
         # What PyG's collate leaves behind, so that to_data_list() and batch[i] work.
         store.__dict__["_num_nodes"] = counts.tolist()
         # Where every event has one object, PyG could not tell columns of objects from those of events.
-        known = store.__dict__["_cached_attr"] = defaultdict(set)
+        known: defaultdict[AttrType, set[str]] = defaultdict(set)
+        store.__dict__["_cached_attr"] = known
         known[AttrType.NODE] |= {*nodes, "batch"}
         known[AttrType.OTHER] |= {*events, "ptr", "num_nodes"}
         batch.__dict__["_num_graphs"] = size

@@ -168,9 +168,7 @@ def test_subset_of_torch_is_understood(dataset):
 
 
 def test_other_data_sets_and_sizes_are_one_sentence(dataset):
-    with pytest.raises(
-        ConfigError, match="events are an EventDataset, or a Subset or ConcatDataset .* found list"
-    ):
+    with pytest.raises(ConfigError, match="events are an EventDataset, or a Subset or ConcatDataset .* found list"):
         EventLoader([1, 2], 16)
     with pytest.raises(ConfigError, match="batch_size must be positive"):
         EventLoader(dataset, 0)

@@ -40,7 +40,7 @@ def concatenate(datasets: Sequence[Any]) -> EventDataset:
         "skipped": {},
     }
     result = copy.copy(parts[0])
-    result._indices = None
+    result._indices = None  # type: ignore[assignment]
     result.storage = JoinedStorage([(part.storage, part.positions) for part in parts], manifest)
     return result
 

@@ -205,7 +205,7 @@ class EventDataset(InMemoryDataset):
         if "weight" in values:
             changes["replaced_weights"] = True
         result = copy.copy(self)
-        result.storage, result._indices = ChangedStorage(storage, rows, values, changes), None
+        result.storage, result._indices = ChangedStorage(storage, rows, values, changes), None  # type: ignore[assignment]
         return result
 
     @classmethod
@@ -243,7 +243,8 @@ class EventDataset(InMemoryDataset):
             "report": ReadReport().as_dict(), "replaced_weights": True, "skipped": {},
         }  # fmt: skip
         dataset = cls.__new__(cls)
-        dataset._folder, dataset._sources, dataset._indices = Path(), [], None
+        dataset._folder, dataset._sources = Path(), []
+        dataset._indices = None  # type: ignore[assignment]
         dataset.root, dataset.transform, dataset.force_reload, dataset.log = "", transform, False, True
         dataset.pre_transform = dataset.pre_filter = dataset._data = dataset.slices = dataset._data_list = None
         dataset._executor, dataset._on_error = None, "raise"

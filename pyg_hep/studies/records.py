@@ -135,9 +135,13 @@ class Records:
         self._read()
 
     def keep(self, keys: Iterable[str]) -> None:
-        """Forget, in memory only, the records of all other runs: those of changed code, data or arguments, say."""
-        current = set(keys)
-        self.records = [record for record in self.records if record["key"] in current]
+        """Forget, in memory only, the records of all other runs: those of changed code, data or arguments, say.
+
+        The records of these runs then stand in the order of the keys.
+        """
+        place = {key: position for position, key in enumerate(keys)}
+        kept = [record for record in self.records if record["key"] in place]
+        self.records = sorted(kept, key=lambda record: place[record["key"]])
 
     def select(self, **columns: Any) -> list[dict[str, Any]]:
         """Records with these entries, ordered by seed where they have one; a tuple allows any of its values."""

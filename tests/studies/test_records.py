@@ -32,8 +32,8 @@ def test_records_of_other_runs_are_forgotten_and_stay_in_the_file(tmp_path):
     records = Records(tmp_path / "runs.jsonl")
     for seed, method in ((1, "scratch"), (2, "scratch"), (1, "trees")):
         records.append(record(seed, method=method))
-    records.keep([record(1)["key"], record(7)["key"]])
-    assert [(r["method"], r["seed"]) for r in records.records] == [("scratch", 1)]
+    records.keep([record(1, method="trees")["key"], record(1)["key"], record(7)["key"]])
+    assert [(r["method"], r["seed"]) for r in records.records] == [("trees", 1), ("scratch", 1)]
     assert len(Records(records.path)) == 3
 
 

@@ -73,19 +73,20 @@ def binned(values: np.ndarray, weight: np.ndarray, edges: np.ndarray, undefined:
 
 
 def bin_edges(samples: Sequence[np.ndarray], bins: int) -> np.ndarray:
-    """Edges for the central 99 % of the first sample, or for all of all samples where that is not much wider.
+    """Edges for the central 99 % of each sample, or for all of all samples where that is not much wider.
 
     Args:
         samples: finite values, each ``[N]``.
         bins: number of bins; whole numbers get at most that many, each of as many whole numbers.
     """
-    low, high = np.quantile(samples[0], [0.005, 0.995])
+    quantiles = np.array([np.quantile(values, [0.005, 0.995]) for values in samples])
+    low, high = float(quantiles[:, 0].min()), float(quantiles[:, 1].max())
     ends = [min(float(v.min()) for v in samples), max(float(v.max()) for v in samples)]
     # Azimuths, probabilities and charges have natural ends: nothing needs to be hidden.
     if ends[1] - ends[0] <= 1.3 * (high - low):
         low, high = ends
     if all((v == np.round(v)).all() for v in samples):
-        first, last = round(float(low)), round(float(high))
+        first, last = round(low), round(high)
         if last - first < 50:
             return np.arange(first, last + 2) - 0.5
         width = math.ceil((last - first + 1) / bins)

@@ -64,10 +64,11 @@ def compare_histograms(
 ) -> None:
     """Distributions of several samples in one panel per column, normalised, above their ratio to the first sample.
 
-    The range holds at least 99 % of the first sample; the legend says what share of the weights of each sample lies
-    above and below, arrows mark the side, and how many entries are NaN or infinite (undefined for an event) and left
-    out. Whole numbers get bins of whole numbers, steep distributions a logarithmic axis. Ratios outside of [0, 2],
-    and those to an empty bin, are arrows at the edge.
+    The range holds the central 99 % of every sample, or all; arrows mark the sides where it hides entries, and the
+    legend says what share of each sample's weights lies there (or how many entries, where that is less than 0.1 %),
+    and how many entries are NaN or infinite (undefined for an event) and left out. Whole numbers get bins of whole
+    numbers, steep distributions a logarithmic axis. Ratios outside of [0, 2], and those to an empty bin, are arrows
+    at the edge.
 
     Args:
         columns: axis label with its unit (``"jet $p_T$ [GeV]"``) -> sample name -> values, or (values, weights).

@@ -93,5 +93,7 @@ def _plot_level1(table: Mapping[str, Any], columns: Sequence[str], path: Path) -
             heights = [row[column]["rmse"] for row in table.values() if column in row]
             axes.bar(np.array(at) + (k - len(columns) / 2 + 0.5) * width, heights, width, label=column)
         axes.set_xticks(range(len(table)), list(table), rotation=30, ha="right")
+        axes.xaxis.minorticks_off()
+        axes.margins(y=0.25)  # room for the legend
         axes.set(ylabel="error of hidden variable [std.]", ylim=(0, None))
         axes.legend(fontsize=12, ncols=4)
