@@ -1,5 +1,6 @@
 """Records to ``InMemoryDataset``: fingerprinted conversion, column storage, splits, downloads."""
 
+from pyg_hep.datasets.combine import as_events, concatenate
 from pyg_hep.datasets.event_dataset import EventDataset
 from pyg_hep.datasets.named import (
     ATLASTopTagging,
@@ -12,12 +13,7 @@ from pyg_hep.datasets.named import (
 )
 from pyg_hep.datasets.storage import EventStorage
 
-def as_events(x):
-    return x
-
-
 __all__ = [
-    "as_events",
     "ATLASTopTagging",
     "CMSOpenData2016",
     "EventDataset",
@@ -27,4 +23,6 @@ __all__ = [
     "LHCOlympics",
     "TopTagging",
     "ZJets",
+    "as_events",
+    "concatenate",
 ]

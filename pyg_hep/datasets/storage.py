@@ -9,96 +9,33 @@ import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.lib import format as npy
 from torch import Tensor
 
+from pyg_hep.datasets.column_file import ColumnFile, content_hash
 from pyg_hep.errors import ReaderError
-from pyg_hep.schema import EVENT_COLUMNS, NODE_COLUMNS, OPTIONAL_EVENT_COLUMNS, OPTIONAL_NODE_COLUMNS, Column
+from pyg_hep.schema import Column
 
-ALL_NODE_COLUMNS = NODE_COLUMNS | OPTIONAL_NODE_COLUMNS
-ALL_EVENT_COLUMNS = (
-    EVENT_COLUMNS
-    | OPTIONAL_EVENT_COLUMNS
-    | {
-        "split_key": Column((), "int64", "int64", "", "hash of the hard event"),
-        "entry": Column((), "int64", "int64", "", "position of the event in its file"),
-    }
-)
-NOT_IN_GRAPHS = ("split_key", "entry")
+NOT_IN_GRAPHS: dict[str, Column] = {
+    "split_key": Column((), "int64", "int64", "", "hash of the hard event"),
+    "entry": Column((), "int64", "int64", "", "position of the event in its file"),
+}
 """Event columns that are stored beside the graphs."""
 MANIFEST = "manifest.json"
 
 
-class ColumnFile:
-    """A ``.npy`` file that grows: rows are appended, the header is written again when it is closed.
+def _described(column: Column) -> dict[str, Any]:
+    return {"shape": list(column.shape), "dtype": column.dtype, "stored": column.stored}
 
-    Args:
-        path: the file.
-        column: shape and type of a row.
-        rows: of a file that is there already, the rows that are kept.
 
-    Raises:
-        ReaderError: when the file has fewer rows.
-    """
-
-    def __init__(self, path: Path, column: Column, rows: int = 0):
-        self.rows = rows
-        self._shape, self._dtype = column.shape, np.dtype(column.stored)
-        self._file: BinaryIO = path.open("r+b" if rows else "w+b")
-        self._data_start = self._write_header()
-        if rows:
-            if path.stat().st_size < self._end(rows):
-                raise ReaderError(f"{path}: the file is shorter than {rows} rows; use force_reload=True")
-            self.truncate(rows)
-
-    def _end(self, rows: int) -> int:
-        return self._data_start + rows * self._dtype.itemsize * int(np.prod(self._shape, dtype=np.int64))
-
-    def _write_header(self) -> int:
-        # numpy pads its header so that the first axis can grow to any length without moving the data.
-        header = {
-            "descr": npy.dtype_to_descr(self._dtype),
-            "fortran_order": False,
-            "shape": (self.rows, *self._shape),
-        }
-        self._file.seek(0)
-        npy.write_array_header_1_0(self._file, header)
-        return self._file.tell()
-
-    def append(self, values: np.ndarray) -> None:
-        """Append rows."""
-        self._file.write(np.ascontiguousarray(values, dtype=self._dtype).tobytes())
-        self.rows += len(values)
-
-    def flush(self) -> None:
-        """Hand what was appended to the operating system, where the end of this process cannot lose it."""
-        self._file.flush()
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Rows that were appended."""
-        self._file.flush()
-        self._file.seek(self._end(start))
-        content = self._file.read(self._end(stop) - self._end(start))
-        self._file.seek(0, 2)
-        return np.frombuffer(content, dtype=self._dtype).reshape(stop - start, *self._shape)
-
-    def truncate(self, rows: int) -> None:
-        """Forget all rows after the first ``rows``."""
-        self._file.truncate(self._end(rows))
-        self._file.seek(0, 2)
-        self.rows = rows
-
-    def close(self) -> None:
-        """Write the final header and close the file."""
-        if self._file.closed:
-            return
-        if self._write_header() != self._data_start:
-            raise RuntimeError("the header of a column grew over its data")
-        self._file.close()
+def columns_digest(columns: Mapping[str, str]) -> str:
+    """One hash of the descriptions of columns by name; their order does not matter."""
+    total = content_hash()
+    total.update(json.dumps(columns, sort_keys=True).encode())
+    return total.hexdigest()
 
 
 class StorageWriter:
@@ -124,7 +61,7 @@ class StorageWriter:
         num_nodes: int = 0,
     ):
         self.folder = folder
-        self._node_columns, self._event_columns = list(node_columns), list(event_columns)
+        self._node_columns, self._event_columns = dict(node_columns), dict(event_columns)
         self._files = {name: ColumnFile(folder / f"{name}.npy", c, num_nodes) for name, c in node_columns.items()}
         self._files |= {name: ColumnFile(folder / f"{name}.npy", c, num_events) for name, c in event_columns.items()}
         offsets = Column((), "int64", "int64", "", "first node of each event, and the end")
@@ -170,15 +107,25 @@ class StorageWriter:
         self._files["offsets"].truncate(num_events + 1)
         self.num_events, self._num_nodes = num_events, num_nodes
 
+    def digest(self) -> str:
+        """Hash of what graphs hold: names, types and rows of their columns, and where every event starts."""
+        columns = self._node_columns | {n: c for n, c in self._event_columns.items() if n not in NOT_IN_GRAPHS}
+        return columns_digest(
+            {"offsets": self._files["offsets"].digest()}
+            | {name: f"{_described(column)} {self._files[name].digest()}" for name, column in columns.items()}
+        )
+
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """Close all columns and write the manifest, the file whose presence says that the rest is complete."""
+        digest = self.digest()
         self.close()
         content = {
             **manifest,
             "num_events": self.num_events,
             "num_nodes": self._num_nodes,
-            "node_columns": self._node_columns,
-            "event_columns": self._event_columns,
+            "node_columns": {name: _described(column) for name, column in self._node_columns.items()},
+            "event_columns": {name: _described(column) for name, column in self._event_columns.items()},
+            "digest": digest,
         }
         (self.folder / MANIFEST).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
@@ -192,6 +139,13 @@ class StorageWriter:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+_MAPPED = ("offsets", "nodes", "events", "entry", "split_key", "_types")
+
+
+def _columns(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Column]:
+    return {name: Column(tuple(d["shape"]), str(d["dtype"]), str(d["stored"]), "", "") for name, d in described.items()}
 
 
 class EventStorage:
@@ -209,11 +163,18 @@ class EventStorage:
         try:
             self.manifest: dict[str, Any] = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
             self.num_events = int(self.manifest["num_events"])
-        except (OSError, ValueError, KeyError) as error:
+            self.node_columns = _columns(self.manifest["node_columns"])
+            self.event_columns = {
+                name: column
+                for name, column in _columns(self.manifest["event_columns"]).items()
+                if name not in NOT_IN_GRAPHS
+            }
+            self.digest = str(self.manifest["digest"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ReaderError(f"{self.folder}: not a processed data set ({error})") from None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.folder, "manifest": self.manifest, "num_events": self.num_events}
+        return {name: value for name, value in self.__dict__.items() if name not in _MAPPED}
 
     def _map(self, name: str, rows: int) -> Tensor:
         path = self.folder / f"{name}.npy"
@@ -235,13 +196,17 @@ class EventStorage:
     def nodes(self) -> dict[str, Tensor]:
         """Columns with one row per node."""
         rows = int(self.manifest["num_nodes"])
-        return {name: self._map(name, rows) for name in self.manifest["node_columns"]}
+        return {name: self._map(name, rows) for name in self.node_columns}
 
     @functools.cached_property
     def events(self) -> dict[str, Tensor]:
         """Columns with one row per event that belong into a graph."""
-        names = [n for n in self.manifest["event_columns"] if n not in NOT_IN_GRAPHS]
-        return {name: self._map(name, self.num_events) for name in names}
+        return {name: self._map(name, self.num_events) for name in self.event_columns}
+
+    @functools.cached_property
+    def _types(self) -> dict[str, torch.dtype]:
+        columns = self.node_columns | self.event_columns
+        return {name: getattr(torch, column.dtype) for name, column in columns.items()}
 
     @functools.cached_property
     def entry(self) -> Tensor:
@@ -254,6 +219,14 @@ class EventStorage:
         key = self._map("split_key", self.num_events).numpy().view(np.uint64)
         return (key >> np.uint64(11)).astype(np.float64) / 2.0**53
 
+    def counts(self, events: Tensor) -> Tensor:
+        """Nodes of some events, shape ``[B]``."""
+        return self.offsets[events + 1] - self.offsets[events]
+
+    def column(self, name: str, events: Tensor) -> Tensor:
+        """An event column of some events, shape ``[B, ...]``."""
+        return self.events[name][events].to(self._types[name])
+
     def gather(self, events: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
         """Copy the rows of some events, in the order given.
 
@@ -261,14 +234,13 @@ class EventStorage:
             events: positions, shape ``[B]``, int64.
 
         Returns:
-            Node columns, event columns, and the nodes of each event, shape ``[B]``; types as in the graph.
+            Node columns ``[n, ...]``, event columns ``[B, ...]``, and the nodes of each event, shape ``[B]``; types
+            as in the graph.
         """
         first = self.offsets[events]
         counts = self.offsets[events + 1] - first
         start = counts.cumsum(0) - counts
         total = int(counts.sum())
         rows = torch.arange(total) + torch.repeat_interleave(first - start, counts, output_size=total)
-        nodes = {
-            name: column[rows].to(getattr(torch, ALL_NODE_COLUMNS[name].dtype)) for name, column in self.nodes.items()
-        }
-        return nodes, {name: column[events] for name, column in self.events.items()}, counts
+        nodes = {name: column[rows].to(self._types[name]) for name, column in self.nodes.items()}
+        return nodes, {name: column[events].to(self._types[name]) for name, column in self.events.items()}, counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -179,6 +180,18 @@ class View(nn.Module):
             made._store.__dict__["_num_nodes"] = kept
         made.__dict__["_num_graphs"] = raw.counts.numel()
         return made
+
+    def add_to(self, data: Data) -> Data:
+        """``data`` itself, raw columns and label included, with ``x`` (and ``u``): a transform for PyG's own models.
+
+        ``dataset.transform = Compose([view.add_to, CompleteGraph()])``. All nodes stay, whatever ``select`` says.
+        """
+        data = copy.copy(data)
+        raw = self._raw(data)
+        for name, values in self._inputs(raw, None, None).items():
+            if name != "p4":
+                data[name] = values
+        return data
 
     def dense(self, columns: Mapping[str, Tensor], mask: Tensor, hidden: Mapping[str, Tensor] | None = None) -> Data:
         """The same for padded events, in operations that export to other formats.

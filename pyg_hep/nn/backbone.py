@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from pyg_hep.errors import ConfigError
+from pyg_hep.nn.explainable import Explainable
 from pyg_hep.nn.heads import LinearHead
 from pyg_hep.nn.layout import Layout
 from pyg_hep.nn.representation import Representation
@@ -88,8 +89,6 @@ class Backbone(nn.Module, abc.ABC):
         Args:
             head: applied to the representation; None explains the events' representation itself.
         """
-        from pyg_hep.nn.explainable import Explainable  # wraps a backbone
-
         return Explainable(self, head)
 
     def columns(self, input: Data, layout: Layout) -> Columns:

@@ -150,10 +150,11 @@ class EventTransformer(Backbone):
 
     def stages(self) -> dict[str, list[nn.Module]]:
         """Everything before the layers, the layers, and what comes after them, where anything does."""
-        encoder = [self.embedding, self.id_tables, self.class_node, self.pair_bias]
-        decoder = [self.norm, self.gate]
-        layers = {f"layers.{k}": [layer] for k, layer in enumerate(self.layers)}
-        stages = {"encoder": encoder, **layers, "decoder": decoder}
+        stages: dict[str, list[nn.Module | None]] = {
+            "encoder": [self.embedding, self.id_tables, self.class_node, self.pair_bias],
+            **{f"layers.{k}": [layer] for k, layer in enumerate(self.layers)},
+            "decoder": [self.norm, self.gate],
+        }
         present = {name: [part for part in parts if part is not None] for name, parts in stages.items()}
         return {name: parts for name, parts in present.items() if parts}
 

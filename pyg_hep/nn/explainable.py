@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.nn.backbone import Backbone
+
+if TYPE_CHECKING:
+    from pyg_hep.nn.backbone import Backbone
 
 
 class Explainable(nn.Module):

@@ -27,6 +27,7 @@ class IdTables(nn.Module):
         super().__init__()
         if any(size < 1 for size in sizes):
             raise ConfigError(f"every table of ids needs at least 1 row, found sizes {list(sizes)}")
+        self.sizes = tuple(sizes)
         self.tables = nn.ModuleList(nn.Embedding(size, channels) for size in sizes)
 
     def reset_parameters(self) -> None:
@@ -42,14 +43,13 @@ class IdTables(nn.Module):
         """
         columns = ids.unbind(-1)
         if ids.device.type == "cpu" and ids.numel() and not torch.compiler.is_compiling():
-            for k, (table, column) in enumerate(zip(self.tables, columns, strict=True)):
+            for k, (size, column) in enumerate(zip(self.sizes, columns, strict=True)):
                 low, high = int(column.min()), int(column.max())
-                if low < 0 or high >= table.num_embeddings:
+                if low < 0 or high >= size:
                     raise ConfigError(
-                        f"ids[..., {k}] has numbers from {low} to {high}, its table the rows 0 to "
-                        f"{table.num_embeddings - 1}"
+                        f"ids[..., {k}] has numbers from {low} to {high}, its table the rows 0 to {size - 1}"
                     )
         return torch.stack([table(column) for table, column in zip(self.tables, columns, strict=True)]).sum(0)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({[table.num_embeddings for table in self.tables]})"
+        return f"{type(self).__name__}({list(self.sizes)})"

@@ -72,7 +72,11 @@ class ObjectiveTests:
 
     def _model(self, transformer: bool = False) -> ObjectiveModel:
         torch.manual_seed(0)
-        backbone = EventTransformer(13, 16, 1, 2) if transformer else GraphNetwork(13, hidden_channels=16, num_steps=2)
+        backbone = (
+            EventTransformer(13, hidden_channels=16, num_layers=1, heads=2)
+            if transformer
+            else GraphNetwork(13, hidden_channels=16, num_steps=2)
+        )
         model = ObjectiveModel(backbone, self.build(), self.view()).double().eval()
         model.view.fit(self.events())
         return model
@@ -171,6 +175,6 @@ class ObjectiveTests:
         assert again.config() == objective.config()
         states = []
         for one in (objective, again):
-            one.bind(EventTransformer(13, 16, 1, 2), self.view())
+            one.bind(EventTransformer(13, hidden_channels=16, num_layers=1, heads=2), self.view())
             states.append({name: values.shape for name, values in one.state_dict().items()})
         assert states[0] == states[1]

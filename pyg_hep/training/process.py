@@ -33,7 +33,7 @@ def seed_everything(*key: int) -> None:
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
     number = int.from_bytes(digest, "little")
     torch.manual_seed(number >> 1)
-    np.random.seed(number % 2**32)
+    np.random.seed(number % 2**32)  # noqa: NPY002 (what other packages draw from)
     random.seed(number)
 
 
@@ -48,7 +48,7 @@ def isolated(threads: int | None = None) -> Iterator[None]:
         threads: torch's threads inside; None leaves them.
     """
     devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
     before, openmp = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     handler = signal.getsignal(signal.SIGINT)
@@ -63,7 +63,7 @@ def isolated(threads: int | None = None) -> Iterator[None]:
             yield
     finally:
         torch.set_rng_state(states[0])
-        np.random.set_state(states[1])
+        np.random.set_state(states[1])  # noqa: NPY002
         random.setstate(states[2])
         for number, state in enumerate(devices):
             torch.cuda.set_rng_state(state, number)

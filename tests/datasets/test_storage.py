@@ -1,14 +1,16 @@
+import json
 import pickle
 
 import numpy as np
 import pytest
 import torch
 
-from pyg_hep.datasets.storage import ALL_EVENT_COLUMNS, ALL_NODE_COLUMNS, MANIFEST, EventStorage, StorageWriter
+from pyg_hep.datasets.storage import MANIFEST, NOT_IN_GRAPHS, EventStorage, StorageWriter
 from pyg_hep.errors import ReaderError
+from pyg_hep.schema import EVENT_COLUMNS, NODE_COLUMNS, Column
 
-NODES = {name: ALL_NODE_COLUMNS[name] for name in ("p4", "kind", "charge", "btag", "level")}
-EVENTS = {name: ALL_EVENT_COLUMNS[name] for name in ("y", "weight", "split_key", "entry")}
+NODES = NODE_COLUMNS
+EVENTS = EVENT_COLUMNS | NOT_IN_GRAPHS
 
 
 @pytest.fixture
@@ -135,3 +137,72 @@ def test_objects_in_a_column_are_never_unpickled(stored):
     np.save(folder / "charge.npy", np.array([{"a": 1}] * 15, dtype=object), allow_pickle=True)
     with pytest.raises(ReaderError, match=r"charge\.npy"):
         _ = EventStorage(folder).nodes
+
+
+def test_any_column_is_stored_described_and_gathered(folder):
+    nodes = NODES | {
+        "d0": Column((), "float32", "float32", "mm", "impact"),
+        "hits": Column((3,), "int64", "int16", "", ""),
+    }
+    events = EVENTS | {
+        "ht": Column((), "float32", "float32", "GeV", ""),
+        "scales": Column((2,), "float32", "float16", "", ""),
+    }
+    n, counts, e = chunk([3, 1, 2])
+    n |= {"d0": np.arange(6) / 8, "hits": np.arange(18).reshape(6, 3)}
+    e |= {"ht": np.array([1.0, 2.0, 3.0]), "scales": np.array([[1, 2], [3, 4], [5, 6]]) / 4}
+    with StorageWriter(folder, nodes, events) as writer:
+        writer.append(n, counts, e)
+        writer.finish({})
+    manifest = json.loads((folder / MANIFEST).read_text())
+    assert manifest["node_columns"]["hits"] == {"shape": [3], "dtype": "int64", "stored": "int16"}
+    assert manifest["event_columns"]["scales"] == {"shape": [2], "dtype": "float32", "stored": "float16"}
+    node, event, _ = EventStorage(folder).gather(torch.tensor([2, 1]))
+    assert node["d0"].tolist() == [4 / 8, 5 / 8, 3 / 8]
+    assert node["hits"].tolist() == [[12, 13, 14], [15, 16, 17], [9, 10, 11]]
+    assert node["hits"].dtype == torch.int64
+    assert event["ht"].tolist() == [3, 2]
+    assert torch.equal(event["scales"], torch.tensor([[5, 6], [3, 4]]) / 4)
+
+
+def digest_of(folder, steps, nodes=NODES, known=(0, 0)):
+    folder.mkdir(exist_ok=True)
+    with StorageWriter(folder, nodes, EVENTS, *known) as writer:
+        for step in steps:
+            if isinstance(step, tuple) and len(step) == 2:
+                writer.rollback(*step)
+            else:
+                writer.append(*step)
+        writer.finish({})
+    return EventStorage(folder).digest
+
+
+def test_digest_is_that_of_the_content_however_it_was_written(tmp_path):
+    first, second = chunk([3, 1, 2]), chunk([5, 4], seed=1)
+    expected = digest_of(tmp_path / "a", [first, second])
+    together = tuple(
+        np.concatenate([a, b]) if isinstance(a, np.ndarray) else {k: np.concatenate([a[k], b[k]]) for k in a}
+        for a, b in zip(first, second, strict=True)
+    )
+    assert digest_of(tmp_path / "together", [together]) == expected
+    assert digest_of(tmp_path / "rolled back", [first, chunk([7], seed=2), (3, 6), second]) == expected
+    with StorageWriter(tmp_path / "a", NODES, EVENTS, 3, 6):
+        pass  # a killed process left the first chunk
+    assert digest_of(tmp_path / "a", [second], known=(3, 6)) == expected
+
+
+def test_digest_changes_with_every_value_of_a_graph_and_with_nothing_else(tmp_path):
+    nodes, counts, events = chunk([3, 1, 2])
+    expected = digest_of(tmp_path / "a", [(nodes, counts, events)])
+    different = {expected}
+    for name in NODES:
+        other = nodes[name].copy()
+        other.reshape(-1)[2] += 1
+        different.add(digest_of(tmp_path / f"node {name}", [({**nodes, name: other}, counts, events)]))
+    for name in ("y", "weight"):
+        other = {**events, name: events[name] + 1}
+        different.add(digest_of(tmp_path / f"event {name}", [(nodes, counts, other)]))
+    different.add(digest_of(tmp_path / "counts", [(nodes, np.array([2, 2, 2]), events)]))
+    assert len(different) == 1 + len(NODES) + 2 + 1
+    elsewhere = {**events, "entry": events["entry"] + 5, "split_key": events["split_key"] + 1}
+    assert digest_of(tmp_path / "entry", [(nodes, counts, elsewhere)]) == expected

@@ -22,7 +22,7 @@ def setup(num_classes=3, size=50, seed=0, **options):
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     objective = Classification(num_classes, **options)
-    objective.bind(EventTransformer(7, 8, 1, 2), View.ho())
+    objective.bind(EventTransformer(7, hidden_channels=8, num_layers=1, heads=2), View.ho())
     representation = SimpleNamespace(graph=torch.randn(size, 8, generator=generator), nodes=None)
     batch = Batch(
         y=torch.randint(0, num_classes, (size,), generator=generator),

@@ -32,7 +32,7 @@ def setup(columns="abasov", constants=None, **kwargs):
     torch.manual_seed(0)
     objective = MaskedObjects(columns, **kwargs)
     view = View(columns, constants=constants)
-    model = EventModel(EventTransformer(len(view.columns), 8, 1, 2), objective, view)
+    model = EventModel(EventTransformer(len(view.columns), hidden_channels=8, num_layers=1, heads=2), objective, view)
     batch = random_events((5, 3, 8))
     batch.weight = torch.tensor([1.0, 2.0, 0.5])
     return objective, model, batch
@@ -167,4 +167,4 @@ def test_what_cannot_be():
     with pytest.raises(ConfigError, match="probability"):
         MaskedObjects("abasov", probability=1.5)
     with pytest.raises(ConfigError, match="give it those of the view"):
-        EventModel(EventTransformer(7, 8, 1, 2), MaskedObjects("abasov"), View.ho())
+        EventModel(EventTransformer(7, hidden_channels=8, num_layers=1, heads=2), MaskedObjects("abasov"), View.ho())

@@ -20,7 +20,7 @@ def setup(size=40, seed=0):
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     objective = MultiLabel(5, regression=[0, 3])
-    objective.bind(EventTransformer(7, 8, 1, 2), View.ho())
+    objective.bind(EventTransformer(7, hidden_channels=8, num_layers=1, heads=2), View.ho())
     representation = SimpleNamespace(graph=torch.randn(size, 8, generator=generator), nodes=None)
     y = torch.randint(0, 2, (size, 5), generator=generator).float()
     y[:, [0, 3]] = torch.randint(0, 4, (size, 2), generator=generator).float()

@@ -27,7 +27,7 @@ class TestContract(ObjectiveTests):
 def test_loss_is_the_cross_entropy_of_what_was_replaced():
     torch.manual_seed(0)
     objective = ReplacedObject()
-    objective.bind(EventTransformer(7, 8, 1, 2), View.ho())
+    objective.bind(EventTransformer(7, hidden_channels=8, num_layers=1, heads=2), View.ho())
     batch = random_events((5,) * 50)
     batch.weight = torch.rand(50) + 0.5
     task = objective.replace(batch, torch.Generator().manual_seed(4))

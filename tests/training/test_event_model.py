@@ -81,9 +81,13 @@ def test_a_network_can_be_explained(weighted):
     batch = CompleteGraph()(next(iter(EventLoader(weighted, 4))))
     seen = model.view(batch)
     explainer = Explainer(
-        model.explainable(), GNNExplainer(epochs=3), explanation_type="model", edge_mask_type="object",
-        node_mask_type="attributes", model_config={"mode": "multiclass_classification", "task_level": "graph", "return_type": "raw"},
-    )  # fmt: skip
+        model.explainable(),
+        GNNExplainer(epochs=3),
+        explanation_type="model",
+        edge_mask_type="object",
+        node_mask_type="attributes",
+        model_config={"mode": "multiclass_classification", "task_level": "graph", "return_type": "raw"},
+    )
     explanation = explainer(seen.x, seen.edge_index, p4=seen.p4, batch=seen.batch)
     assert explanation.edge_mask.shape == (seen.edge_index.size(1),)
     assert explanation.node_mask.abs().sum() > 0
@@ -93,7 +97,11 @@ def test_widths_must_fit_and_a_view_is_needed():
     with pytest.raises(ConfigError, match="GraphNetwork has in_channels=7, the view gives 13"):
         EventModel(GraphNetwork(7), Classification(2), View.abasov())
     with pytest.raises(ConfigError, match="EventTransformer has event_channels=0, the view gives 1"):
-        EventModel(EventTransformer(2, 8, 1, 2), Classification(2), View(["pt", "eta"], events=["rho"]))
+        EventModel(
+            EventTransformer(2, hidden_channels=8, num_layers=1, heads=2),
+            Classification(2),
+            View(["pt", "eta"], events=["rho"]),
+        )
     with pytest.raises(ConfigError, match="say what GraphNetwork sees"):
         EventModel(GraphNetwork(7), Classification(2))
 

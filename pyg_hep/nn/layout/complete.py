@@ -12,6 +12,7 @@ from torch_geometric.nn import MessagePassing
 
 from pyg_hep.nn.layout.base import MakePairs, PairValues
 from pyg_hep.nn.layout.buckets import SizeBuckets
+from pyg_hep.nn.layout.edges import Edges
 from pyg_hep.nn.layout.incidence import CompleteGraphs
 from pyg_hep.nn.layout.lift import message_arguments
 from pyg_hep.nn.layout.packed import Packed
@@ -39,6 +40,9 @@ class Complete(Packed):
     def buckets(self) -> SizeBuckets:
         """The blocks."""
         return SizeBuckets.of(self.known, self.device)
+
+    def _along(self, edge_index: Tensor) -> Edges:
+        return Edges(edge_index, self.known, self.num_nodes, self.members)
 
     def join(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Complete]:
         """One more node in every event."""

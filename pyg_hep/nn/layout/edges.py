@@ -31,6 +31,9 @@ class Edges(Packed):
     def _size(self) -> tuple[int, int]:
         return self.num_nodes, self.num_nodes
 
+    def _along(self, edge_index: Tensor) -> Edges:
+        return Edges(edge_index, self.known, self.num_nodes, self.members)
+
     def join(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Edges]:
         """One more node in every event, with edges from and to all its objects."""
         everything, members = self._join(x, rows)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from pyg_hep.errors import ConfigError, nearest
-from pyg_hep.nn.layout.base import POOLS
-
-if TYPE_CHECKING:
-    from pyg_hep.nn.layout.padded import Padded
+from pyg_hep.nn.layout.base import POOLS, Layout
 
 
 @dataclass(frozen=True)
@@ -27,17 +24,24 @@ class Groups:
 
     index: Tensor
     counts: Tensor
-    layout: Padded
+    layout: Layout
 
     @classmethod
-    def of(cls, number: Tensor, event: Tensor, num_events: int, size: int) -> Groups:
+    def of(
+        cls, number: Tensor, event: Tensor, num_events: int, size: int, lay_out: Callable[[Tensor], Layout]
+    ) -> Groups:
         """Groups by numbers ``[*N]`` within events ``[*N]``.
+
+        Args:
+            number: group of each object.
+            event: event of each object.
+            num_events: how many there are.
+            size: groups of an event at most.
+            lay_out: from the mask of groups ``[B, size]`` to their layout.
 
         Raises:
             ConfigError: for a size below 1, or numbers of another shape than the objects.
         """
-        from pyg_hep.nn.layout.padded import Padded  # itself a layout that makes groups
-
         if size < 1:
             raise ConfigError(f"an event needs at least 1 group, found size={size}")
         if number.shape != event.shape:
@@ -47,7 +51,7 @@ class Groups:
         index = torch.where((number >= 0) & (number < size), event * size + number, num_events * size)
         ones = torch.ones_like(index).flatten()
         counts = ones.new_zeros(num_events * size + 1).index_add(0, index.flatten(), ones)[:-1].view(num_events, size)
-        return cls(index, counts, Padded(counts > 0))
+        return cls(index, counts, lay_out(counts > 0))
 
     def pool(self, x: Tensor, how: str = "sum") -> Tensor:
         """From objects to groups, by ``"sum"`` or ``"mean"``: ``[*N, D]`` to ``[B, size, D]``; zeros without objects.

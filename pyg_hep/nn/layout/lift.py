@@ -16,7 +16,7 @@ Lift = Callable[[Tensor], Tensor]
 
 
 @lru_cache(maxsize=256)
-def _names(kind: type[MessagePassing], function: str) -> tuple[str, ...]:
+def _names(kind: type, function: str) -> tuple[str, ...]:
     return tuple(inspect.signature(getattr(kind, function)).parameters)[1:]  # without self
 
 
@@ -38,7 +38,7 @@ def message_arguments(
     if function == "message" and layer.aggr not in ("sum", "add"):
         raise ConfigError(f"{type(layer).__name__} aggregates by {layer.aggr!r}; complete graphs sum messages")
     arguments = {}
-    for name in _names(type(layer), function):
+    for name in _names(type(layer), function):  # type: ignore[arg-type]  # classes are hashable
         column, end = name[:-2], name[-2:]
         if end in ("_i", "_j") and column in columns:
             arguments[name] = (to_target if end == "_i" else to_source)(columns[column])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from pyg_hep.nn.layout.base import Layout, check_k, distances, nearest_first
 from pyg_hep.nn.layout.buckets import SizeBuckets
 from pyg_hep.nn.layout.groups import Groups
 from pyg_hep.nn.layout.incidence import Incidence
+from pyg_hep.nn.layout.padded import Padded
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,6 @@ class Packed(Layout):
 
     def neighbours(self, k: int, points: Tensor) -> Layout:
         """Each object hears of its ``k`` nearest others."""
-        from pyg_hep.nn.layout.edges import Edges  # itself a packed layout
-
         check_k(k)
         known = self.known.cpu()  # waits only for counts that came from a device
         buckets = SizeBuckets.of(known, self.device)
@@ -102,9 +102,12 @@ class Packed(Layout):
         rank = torch.arange(target.numel()) - (degree.cumsum(0) - degree)[target]
         place = (target * k + rank).to(self.device, non_blocking=True)
         source = of_object.flatten().index_select(0, place)
-        edge_index = torch.stack([source, target.to(self.device, non_blocking=True)])
-        return Edges(edge_index, self.known, self.num_nodes, self.members)
+        return self._along(torch.stack([source, target.to(self.device, non_blocking=True)]))
+
+    @abc.abstractmethod
+    def _along(self, edge_index: Tensor) -> Layout:
+        """The layout of other edges between the same nodes."""
 
     def regroup(self, number: Tensor, size: int) -> Groups:
         """Groups of objects within each event."""
-        return Groups.of(number, self.events.index, self.num_events, size)
+        return Groups.of(number, self.events.index, self.num_events, size, Padded)

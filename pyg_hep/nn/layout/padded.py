@@ -92,8 +92,12 @@ class Padded(Layout):
         """Which places are pairs, without oneself, ``[B, n, n]``."""
         if self.near is not None:
             return self.near
-        other = ~torch.eye(self.mask.size(1), dtype=torch.bool, device=self.mask.device)
-        return self.mask.unsqueeze(2) & self.mask.unsqueeze(1) & other
+        return self.mask.unsqueeze(2) & self.mask.unsqueeze(1) & ~self._oneself()
+
+    def _oneself(self) -> Tensor:
+        """Pairs of a place with itself, ``[n, n]``; ``torch.eye`` of booleans does not export."""
+        place = torch.arange(self.mask.size(1), device=self.mask.device)
+        return place.unsqueeze(1) == place
 
     def sum(self, values: PairValues) -> Tensor:
         """Sum over the pairs of each target."""
@@ -111,7 +115,7 @@ class Padded(Layout):
         assert bias is None or isinstance(bias, Tensor)
         mask = self._with_a_place(self.mask)
         if self.near is not None:
-            mask = self.near | torch.eye(mask.size(1), dtype=torch.bool, device=mask.device)
+            mask = self.near | self._oneself()
         return attend(qkv, mask, bias, layer.heads, layer.dropout if layer.training else 0.0)
 
     def neighbours(self, k: int, points: Tensor) -> Padded:
@@ -126,4 +130,4 @@ class Padded(Layout):
     def regroup(self, number: Tensor, size: int) -> Groups:
         """Groups of objects within each event."""
         event = torch.arange(self.mask.size(0), device=self.mask.device).unsqueeze(1).expand_as(self.mask)
-        return Groups.of(torch.where(self.mask, number, -1), event, self.num_events, size)
+        return Groups.of(torch.where(self.mask, number, -1), event, self.num_events, size, Padded)

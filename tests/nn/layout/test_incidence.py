@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pyg_hep.nn.layout.incidence import CompleteGraphs
+from pyg_hep.nn.layout import Complete
 
 COUNTS = [[3, 1, 4], [1, 1], [0, 2, 0], [0], []]
 
 
 @pytest.mark.parametrize("counts", COUNTS)
 def test_sums_are_scatter_sums(counts):
-    graphs = CompleteGraphs.of(torch.tensor(counts, dtype=torch.int64))
+    graphs = Complete.of_counts(torch.tensor(counts, dtype=torch.int64)).graphs
     nodes, (source, target) = sum(counts), graphs.edge_index
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(source.numel(), 4, generator=generator, dtype=torch.float64)
@@ -25,7 +25,7 @@ def test_sums_are_scatter_sums(counts):
 
 @pytest.mark.parametrize("relation", ["sources", "targets", "events"])
 def test_gather_and_sum_are_each_others_gradient(relation):
-    incidence = getattr(CompleteGraphs.of(torch.tensor([3, 1, 4])), relation)
+    incidence = getattr(Complete.of_counts(torch.tensor([3, 1, 4])).graphs, relation)
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn(incidence.first.numel(), 2, generator=generator, dtype=torch.float64, requires_grad=True)
     items = torch.randn(incidence.index.numel(), 2, generator=generator, dtype=torch.float64, requires_grad=True)
@@ -36,5 +36,5 @@ def test_gather_and_sum_are_each_others_gradient(relation):
 
 
 def test_float32_sums_are_exact_for_small_integers():
-    graphs = CompleteGraphs.of(torch.tensor([5, 2]))
+    graphs = Complete.of_counts(torch.tensor([5, 2])).graphs
     assert graphs.targets.sum(torch.ones(22, 3)).tolist() == [[4.0] * 3] * 5 + [[1.0] * 3] * 2
