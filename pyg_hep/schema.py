@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Goes into every cache fingerprint: raise it when the meaning of a stored column changes."""
 
 
@@ -83,4 +83,8 @@ OPTIONAL_EVENT_COLUMNS: dict[str, Column] = {
     "luminosity_block": Column((), "int64", "int64", "", "luminosity block"),
     "event_number": Column((), "int64", "int64", "", "event number, the 64 bits of the file's unsigned number"),
 }
-"""Columns with one row per event, present where the file has them."""
+"""Columns with one row per event, present where any file has them."""
+
+NO_IDENTITY = -1
+"""Value of these three for the events of a file without them, beside files that have them. No generator or experiment
+counts runs below 0."""

@@ -20,15 +20,16 @@ def hash_events(*columns: np.ndarray) -> np.ndarray:
     return mixed.view(np.int64)
 
 
-def event_keys(chunk: EventColumns, file_number: int, identity: bool) -> np.ndarray:
-    """Keys of the events of a chunk.
+def event_keys(chunk: EventColumns, file_number: int) -> np.ndarray:
+    """Keys of the events of a chunk: of run, luminosity block and event number, where their file has them.
+
+    A file without them never changes the keys of another one's events.
 
     Args:
-        chunk: the events.
+        chunk: the events of one file.
         file_number: a number made of the file's content, which with the entry names an event that has no other name.
-        identity: whether to take run, luminosity block and event number.
     """
-    if identity:
+    if all(name in chunk.events for name in OPTIONAL_EVENT_COLUMNS):
         return hash_events(*(chunk.events[name] for name in OPTIONAL_EVENT_COLUMNS))
     return hash_events(np.full(len(chunk.counts), file_number, dtype=np.int64), chunk.events["entry"])
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pyg_hep.readers.expression import Expression
 from pyg_hep.readers.labels import COMPUTED
+from pyg_hep.readers.table import LookupTable
 from pyg_hep.schema import Level, ObjectType
 
 NEGATIVE_WEIGHTS = ("keep", "error", "absolute", "drop")
@@ -47,6 +48,25 @@ class BTag:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """A cut on the objects of a collection.
+
+    Args:
+        alternatives: the first of them whose columns a file has is applied.
+        optional: a file that has a column of none of them is read without the cut, and the report says so;
+            otherwise such a file is an error. In a card: ``jetId >= 2 ?``, or a list of several.
+    """
+
+    alternatives: tuple[Expression, ...]
+    optional: bool = False
+
+    @property
+    def text(self) -> str:
+        """As a person reads it."""
+        return " or ".join(expression.text for expression in self.alternatives)
+
+
+@dataclass(frozen=True)
 class Overlap:
     """Objects closer than ``delta_r`` to a selected object of one of ``objects`` are removed."""
 
@@ -69,8 +89,9 @@ class ObjectDefinition:
         define: column -> expression over the columns of the collection and the card's event columns.
         present: expression that is false for padding; by default an all-zero momentum in an array of fixed length.
         mother: column with the position of the mother; its columns then have the names ``mother_...`` in cuts.
-        cuts: expressions over the collection's columns; a list of expressions is a choice, of which the first
-            whose columns the file has is applied. A cut none of whose columns exist is skipped and reported.
+        cuts: expressions over the collection's columns.
+        keep: name of a node column -> expression over the collection's columns, the four-momentum and the card's
+            event columns, stored as float32 with every node: one number, or an array of fixed size, per object.
         btag: discriminants in order of preference, each with its own working point; ``btag`` in a cut is the
             decision.
         overlap: overlap removal against other objects of the card.
@@ -87,7 +108,8 @@ class ObjectDefinition:
     define: Mapping[str, Expression] = field(default_factory=dict)
     present: Expression | None = None
     mother: str | None = None
-    cuts: tuple[tuple[Expression, ...], ...] = ()
+    cuts: tuple[Cut, ...] = ()
+    keep: Mapping[str, Expression] = field(default_factory=dict)
     btag: tuple[BTag, ...] = ()
     overlap: Overlap | None = None
     order: str = "pt"
@@ -130,13 +152,20 @@ class LabelDefinition:
         value: expression that gives a non-negative integer.
         classes: class -> expression; the first true one counts, events of none are dropped and counted.
         multilabel: name of a label -> expression; ``y`` has shape ``[1, k]``.
+        regression: name of a number -> expression; ``y`` has shape ``[1, k]`` and holds the numbers to estimate.
         computed: a set of labels made from the card's ``truth``; ``ho_multilabel`` is that of Ho et al.
     """
 
     value: Expression | None = None
     classes: Mapping[str, Expression] = field(default_factory=dict)
     multilabel: Mapping[str, Expression] = field(default_factory=dict)
+    regression: Mapping[str, Expression] = field(default_factory=dict)
     computed: str | None = None
+
+    @property
+    def numbers(self) -> Mapping[str, Expression]:
+        """Name -> expression of the columns of ``y``, where it has several."""
+        return {**self.multilabel, **self.regression}
 
 
 @dataclass(frozen=True)
@@ -151,12 +180,15 @@ class Card:
         records: process -> record numbers of an archive, used by the named data sets.
         objects: what becomes a node, in this order.
         truth: objects that are counted and read for labels only.
+        tables: name -> lookup table that every expression can call: ``mass_of(code)``.
         limits: largest numbers of objects of several definitions together.
         columns: name of an event column in expressions -> where it is in the file.
         selection: expressions over ``n_<object>``, ``n_objects``, ``n_btag``, ``columns`` and branches.
         label: see :class:`LabelDefinition`.
         weight: see :class:`WeightDefinition`.
-        keep: name -> expression of event columns that are stored as float32 with every graph.
+        keep: name -> expression of event columns that are stored as float32 with every graph, one number or a
+            vector per event.
+        fill: name of a node column that objects keep -> its value for objects that do not; 0 where not given.
         keep_btag_score: store the discriminant too.
         keep_pdg_id: store PDG numbers.
         identity: what identifies an event; the format's own where None.
@@ -173,12 +205,14 @@ class Card:
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     records: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     truth: Mapping[str, ObjectDefinition] = field(default_factory=dict)
+    tables: Mapping[str, LookupTable] = field(default_factory=dict)
     limits: tuple[Limit, ...] = ()
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     selection: tuple[Expression, ...] = ()
     label: LabelDefinition | None = None
     weight: WeightDefinition = field(default_factory=WeightDefinition)
     keep: Mapping[str, Expression] = field(default_factory=dict)
+    fill: Mapping[str, float] = field(default_factory=dict)
     keep_btag_score: bool = False
     keep_pdg_id: bool = False
     identity: Mapping[str, str] | None = None
@@ -189,11 +223,19 @@ class Card:
 
     @property
     def class_names(self) -> list[str]:
-        """Names of the classes or labels, where the card gives them."""
+        """Names of the classes, labels or numbers that ``y`` holds, where the card gives them."""
         if self.label is None:
             return []
         computed = COMPUTED[self.label.computed].names if self.label.computed else ()
-        return [*self.label.classes, *self.label.multilabel, *computed]
+        return [*self.label.classes, *self.label.numbers, *computed]
+
+    def node_columns(self) -> dict[str, str]:
+        """Name -> meaning of the node columns that the card's objects keep beyond those of the schema."""
+        meanings: dict[str, list[str]] = {}
+        for name, definition in self.objects.items():
+            for column, expression in definition.keep.items():
+                meanings.setdefault(column, []).append(f"{expression.text} of {name}")
+        return {column: ", ".join(texts) for column, texts in meanings.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """The card as :func:`load_card` takes it, without its own path: a moved card has the same fingerprint."""
@@ -206,6 +248,11 @@ def _plain(value: Any) -> Any:
     """JSON content; what is at its default is left out, so that a new key changes no old fingerprint."""
     if isinstance(value, Expression):
         return value.text
+    if isinstance(value, Cut):
+        texts = [expression.text for expression in value.alternatives]
+        return texts if len(texts) > 1 else texts[0] + (" ?" if value.optional else "")
+    if isinstance(value, LookupTable):
+        return value.as_dict()
     if isinstance(value, (ObjectType, Level)):
         return value.name.lower()
     if dataclasses.is_dataclass(value):

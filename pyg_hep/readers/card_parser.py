@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.readers.card import (
     DUPLICATES,
+    MOMENTUM_SETS,
     NEGATIVE_WEIGHTS,
     ON_INVALID,
     ORDERS,
     UNITS,
     BTag,
     Card,
+    Cut,
     LabelDefinition,
     Limit,
     ObjectDefinition,
     Overlap,
     WeightDefinition,
 )
-from pyg_hep.readers.columns import FileColumn
-from pyg_hep.readers.expression import Expression
+from pyg_hep.readers.card_values import CardValues
 from pyg_hep.readers.formats import FORMATS
+from pyg_hep.readers.kept import check_column_name
 from pyg_hep.readers.labels import COMPUTED
 from pyg_hep.readers.source import is_remote
 from pyg_hep.schema import Level, ObjectType
 
 IDENTITY = ("run_number", "luminosity_block", "event_number")
 _EXTENDS_DEPTH = 8
-Value = TypeVar("Value")
 
 
 def shipped_cards() -> dict[str, Path]:
@@ -100,100 +101,14 @@ def _extended(content: Any, where: str, folder: Path, depth: int = 0) -> Any:
     return {**inherited, **{key: value for key, value in content.items() if key != "extends"}}
 
 
-class _Parser:
-    """Turns the content of one card into dataclasses; every error starts with where it was found."""
-
-    def __init__(self, where: str):
-        self.where = where
-
-    def fail(self, key: str, problem: str) -> ConfigError:
-        return ConfigError(f"{self.where}, key {key!r}: {problem}")
-
-    # Values: each takes what the YAML holds and the key it stands under.
-
-    def keys(self, content: Any, cls: type, key: str, required: tuple[str, ...] = ()) -> dict[str, Any]:
-        if not isinstance(content, Mapping):
-            raise self.fail(key, f"expected a mapping, found {content!r:.60}")
-        valid = {f.name for f in dataclasses.fields(cls)} - {"source"}
-        for name in content:
-            if name not in valid:
-                raise self.fail(f"{key}.{name}".lstrip("."), f"unknown key, {nearest(str(name), valid)}")
-        for name in required:
-            if name not in content:
-                raise self.fail(f"{key}.{name}".lstrip("."), "is required")
-        return dict(content)
-
-    def text(self, value: Any, key: str) -> str:
-        if not isinstance(value, str) or not value:
-            raise self.fail(key, f"expected a text, found {value!r:.60}")
-        return value
-
-    def texts(self, value: Any, key: str) -> tuple[str, ...]:
-        values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list) or not values or not all(isinstance(v, str) and v for v in values):
-            raise self.fail(key, f"expected a name or a list of names, found {value!r:.60}")
-        return tuple(values)
-
-    def flag(self, value: Any, key: str) -> bool:
-        if not isinstance(value, bool):
-            raise self.fail(key, f"expected true or false, found {value!r:.60}")
-        return value
-
-    def number(self, value: Any, key: str) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self.fail(key, f"expected a number, found {value!r:.60}")
-        return float(value)
-
-    def count(self, value: Any, key: str) -> int:
-        if type(value) is not int or value < 1:
-            raise self.fail(key, f"expected a positive integer, found {value!r:.60}")
-        return value
-
-    def choice(self, valid: Any) -> Callable[[Any, str], str]:
-        def choose(value: Any, key: str) -> str:
-            if value not in valid:
-                raise self.fail(key, f"{value!r} is not possible, {nearest(str(value), valid)}")
-            return str(value)
-
-        return choose
-
-    def expression(self, value: Any, key: str) -> Expression:
-        try:
-            # A bare number or true in YAML is an expression as well.
-            return Expression(str(value) if isinstance(value, (bool, int, float)) else value)
-        except ConfigError as error:
-            raise self.fail(key, str(error)) from None
-
-    def columns(self, value: Any, key: str) -> tuple[str, ...]:
-        names = self.texts(value, key)
-        for name in names:
-            try:
-                FileColumn(name)
-            except ConfigError as error:
-                raise self.fail(key, str(error)) from None
-        return names
-
-    def mapping(self, value: Any, key: str, parse: Callable[[Any, str], Value]) -> dict[str, Value]:
-        if not isinstance(value, Mapping):
-            raise self.fail(key, f"expected a mapping, found {value!r:.60}")
-        return {str(name): parse(content, f"{key}.{name}") for name, content in value.items()}
-
-    def several(self, value: Any, key: str, parse: Callable[[Any, str], Value]) -> tuple[Value, ...]:
-        if not isinstance(value, list):
-            raise self.fail(key, f"expected a list, found {value!r:.60}")
-        return tuple(parse(content, key) for content in value)
-
-    def parsed(self, given: dict[str, Any], key: str, **parsers: Callable[[Any, str], Any]) -> dict[str, Any]:
-        """Replace the values that are there by what their parsers make of them."""
-        for name, parse in parsers.items():
-            if name in given:
-                given[name] = parse(given[name], f"{key}.{name}".lstrip("."))
-        return given
-
-    # The parts of a card.
+class _Parser(CardValues):
+    """Turns the content of one card into dataclasses."""
 
     def card(self, content: Any) -> Card:
         given = self.keys(content, Card, "", required=("name", "objects"))
+        # Expressions of every other key may call the tables.
+        self.parsed(given, "", tables=lambda v, k: self.mapping(v, k, self.table))
+        self.tables = given.get("tables", {})
         self.parsed(
             given,
             "",
@@ -211,6 +126,7 @@ class _Parser:
             label=self.label,
             weight=self.weight,
             keep=lambda v, k: self.mapping(v, k, self.expression),
+            fill=lambda v, k: self.mapping(v, k, self.number),
             keep_btag_score=self.flag,
             keep_pdg_id=self.flag,
             identity=lambda v, k: self.mapping(v, k, self.text),
@@ -222,11 +138,8 @@ class _Parser:
             raise self.fail("objects", "expected at least one object definition")
         for column in given.get("identity", {}):
             self.choice(IDENTITY)(column, f"identity.{column}")
-        for name in given.get("keep", {}):
-            # PyG adds to attributes with these words in their name when it batches graphs.
-            if "index" in name or "batch" in name or not name.isidentifier():
-                raise self.fail(f"keep.{name}", "the name of a column must be an identifier without 'index' or 'batch'")
         self.references(given)
+        self.kept_columns(given)
         return Card(**given, source=self.where)
 
     def references(self, given: Mapping[str, Any]) -> None:
@@ -249,6 +162,23 @@ class _Parser:
         both = set(objects) & set(given.get("truth", {}))
         if both:
             raise self.fail(f"truth.{min(both)}", "there is an object of the same name")
+
+    def kept_columns(self, given: Mapping[str, Any]) -> None:
+        """Columns that the card adds need names of their own, and fills need columns."""
+        nodes = {name: key for key, d in given["objects"].items() for name in d.keep}
+        places = [(name, f"objects.{key}.keep.{name}", MOMENTUM_SETS[0] + ("mass",)) for name, key in nodes.items()]
+        places += [(name, f"keep.{name}", tuple(nodes)) for name in given.get("keep", {})]
+        for name, key, taken in places:
+            try:
+                check_column_name(name, taken)
+            except ValueError as error:
+                raise self.fail(key, str(error)) from None
+        for name in given.get("fill", {}):
+            if name not in nodes:
+                raise self.fail(f"fill.{name}", f"no object keeps {name!r}, {nearest(name, nodes)}")
+        for name, definition in given.get("truth", {}).items():
+            if definition.keep:
+                raise self.fail(f"truth.{name}.keep", "truth is counted, it has no nodes: make it one of 'objects'")
 
     def name(self, value: Any, key: str) -> str:
         text = self.text(value, key)
@@ -288,10 +218,11 @@ class _Parser:
             value=self.expression,
             classes=lambda v, k: self.mapping(v, k, self.expression),
             multilabel=lambda v, k: self.mapping(v, k, self.expression),
+            regression=lambda v, k: self.mapping(v, k, self.expression),
             computed=self.choice(COMPUTED),
         )
         if len([v for v in given.values() if v]) != 1:
-            raise self.fail(key, "give one of value, classes, multilabel or computed")
+            raise self.fail(key, "give one of value, classes, multilabel, regression or computed")
         return LabelDefinition(**given)
 
     def limit(self, value: Any, key: str) -> Limit:
@@ -317,6 +248,7 @@ class _Parser:
             present=self.expression,
             mother=self.text,
             cuts=lambda v, k: self.several(v, k, self.cut),
+            keep=lambda v, k: self.mapping(v, k, self.expression),
             btag=lambda v, k: self.several(v, k, self.btag),
             overlap=self.overlap,
             order=self.choice(ORDERS),
@@ -324,8 +256,12 @@ class _Parser:
         )
         return ObjectDefinition(**given)
 
-    def cut(self, value: Any, key: str) -> tuple[Expression, ...]:
-        return tuple(self.expression(text, key) for text in self.texts(value, key))
+    def cut(self, value: Any, key: str) -> Cut:
+        """``pt > 20``; ``jetId >= 2 ?`` for files that may lack its columns; a list is a choice, and may fail too."""
+        if isinstance(value, list):
+            return Cut(tuple(self.expression(text, key) for text in self.texts(value, key)), optional=True)
+        text = self.text(value, key).strip()
+        return Cut((self.expression(text.removesuffix("?").strip(), key),), optional=text.endswith("?"))
 
     def overlap(self, value: Any, key: str) -> Overlap:
         given = self.keys(value, Overlap, key, required=("objects",))

@@ -120,21 +120,55 @@ def per_event(column: Column, where: str) -> np.ndarray:
     return numbers(values, where)
 
 
+def vector_per_event(column: Column, where: str) -> np.ndarray:
+    """One number per entry, shape ``[N]``, or equally many, shape ``[N, k]``; vectors of exactly one are opened.
+
+    Raises:
+        ReaderError: for lists of different lengths, deeper lists, and for what is no number.
+    """
+    values, counts = column.values, column.counts
+    if counts is not None and values.ndim == 1 and len(counts):
+        other = np.flatnonzero(counts != counts[0])
+        if len(other) or not counts[0]:
+            what = f"{counts[0]} values in one event, {counts[other[0]]} in another" if len(other) else "empty lists"
+            raise ReaderError(f"{where}: holds {what}; what is kept needs as many in every event")
+        values = values.reshape(len(counts), -1)
+    elif counts is not None and values.ndim > 1:
+        raise ReaderError(f"{where}: holds lists of lists, not numbers")
+    return _opened(values, where)
+
+
 def per_object(column: Column, where: str) -> tuple[np.ndarray, np.ndarray]:
     """One number per object, and the objects of each entry.
 
     Raises:
         ReaderError: for deeper lists, and for what is no number.
     """
+    if column.values.ndim > (2 if column.counts is None else 1):
+        raise ReaderError(f"{where}: expected one number per object, found the shape {column.values.shape[1:]}")
+    return vector_per_object(column, where)
+
+
+def vector_per_object(column: Column, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """One number per object, shape ``[n]``, or equally many, shape ``[n, k]``, and the objects of each entry.
+
+    Vectors of exactly one are opened.
+
+    Raises:
+        ReaderError: for deeper lists, and for what is no number.
+    """
     values, counts = column.values, column.counts
     if counts is None:
-        if values.ndim > 2:
-            raise ReaderError(f"{where}: expected a number or a list of numbers per event, found {values.shape[1:]}")
-        width = values.shape[1] if values.ndim == 2 else 1
-        values, counts = values.reshape(-1), np.full(len(values), width, dtype=np.int64)
-    elif values.ndim != 1:
-        raise ReaderError(f"{where}: expected one number per object, found {values.shape[1:]}")
-    return numbers(values, where), counts
+        width = values.shape[1] if values.ndim > 1 else 1
+        counts = np.full(len(values), width, dtype=np.int64)
+        values = values.reshape(-1, *values.shape[2:])
+    return _opened(values, where), counts
+
+
+def _opened(values: np.ndarray, where: str) -> np.ndarray:
+    if values.ndim > 2:
+        raise ReaderError(f"{where}: expected a number or a vector of numbers, found the shape {values.shape[1:]}")
+    return numbers(values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values, where)
 
 
 def numbers(values: np.ndarray, where: str) -> np.ndarray:

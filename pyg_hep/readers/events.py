@@ -12,11 +12,13 @@ import numpy as np
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers import objects
 from pyg_hep.readers.card import Card
-from pyg_hep.readers.columns import Column, per_event
+from pyg_hep.readers.columns import Column, per_event, vector_per_event
 from pyg_hep.readers.formats import FORMATS
 from pyg_hep.readers.labels import COMPUTED
-from pyg_hep.readers.momenta import Collection, evaluate, pdg_ids, read_collection
-from pyg_hep.readers.plan import ObjectPlan, plan_file
+from pyg_hep.readers.momenta import Collection, as_float32, evaluate, evaluate_number, read_collection
+from pyg_hep.readers.nodes import count_objects, node_columns
+from pyg_hep.readers.object_plan import ObjectPlan
+from pyg_hep.readers.plan import plan_file
 from pyg_hep.readers.report import ReadReport
 from pyg_hep.schema import OPTIONAL_EVENT_COLUMNS
 
@@ -32,15 +34,18 @@ class EventColumns:
         counts: nodes of each event.
         events: columns with one row per event (y, weight, entry, the card's ``keep``, and the identity where the
             file has it).
+        left_out: selected events that are not here because their weight is negative (``negative: drop``); expected
+            yields count them.
     """
 
     nodes: dict[str, np.ndarray]
     counts: np.ndarray
     events: dict[str, np.ndarray]
+    left_out: EventColumns | None = None
 
     def to_awkward(self) -> ak.Array:
         """One record per event; its ``objects`` are momenta that the ``vector`` package understands."""
-        nodes = ak.unflatten(ak.zip(self.nodes, with_name="Momentum4D"), self.counts)
+        nodes = ak.unflatten(ak.zip(self.nodes, depth_limit=1, with_name="Momentum4D"), self.counts)
         return ak.zip({"objects": nodes, **self.events}, depth_limit=1)
 
     def select(self, kept: np.ndarray) -> EventColumns:
@@ -50,6 +55,7 @@ class EventColumns:
             {name: values[of_kept] for name, values in self.nodes.items()},
             self.counts[kept],
             {name: values[kept] for name, values in self.events.items()},
+            self.left_out,
         )
 
 
@@ -81,6 +87,10 @@ class FileReader:
         card: the card.
         label: the label of the file's events where the card says nothing of labels.
 
+    Attributes:
+        report: what the file lacks.
+        shapes: column that the card keeps -> shape of one row, as far as events that were read have told.
+
     Raises:
         ReaderError: when the file cannot be read or lacks what the card requires.
     """
@@ -88,6 +98,7 @@ class FileReader:
     def __init__(self, path: str | os.PathLike[str], card: Card, label: int = 0):
         self.card, self.label = card, label
         self.report = ReadReport()
+        self.shapes: dict[str, tuple[int, ...]] = {}
         self.source = FORMATS[card.reader].open(os.fspath(path), card.tree)
         try:
             self.plan = plan_file(self.source, card, self.report)
@@ -136,32 +147,57 @@ class FileReader:
         events |= self._identity(arrays, where, size)
         collections = self._collections(self.plan.objects, arrays, names, selection)
         truth = self._collections(self.plan.truth, arrays, names, selection)
+        # From here on an event that is dropped is one that is not selected.
+        report.invalid_weights = float(_weights_in(events["weight"], ~selection.kept))
         objects.remove_overlaps(collections)
         for collection in (*collections.values(), *truth.values()):
             objects.order_and_limit(collection)
         objects.apply_limits(collections, self.card.limits)
-        nodes, counts, counted = self._nodes(collections, truth, size)
-        names |= counted
+        numbers = count_objects(self.card, collections, truth, size)
+        names |= numbers
         for cut in self.card.selection:
-            selection.kept &= np.broadcast_to(evaluate(cut, names, where).astype(bool), size)
+            selection.kept &= np.broadcast_to(evaluate_number(cut, names, where).astype(bool), size)
             report.cutflow[cut.text] = int(selection.kept.sum())
         events["y"] = self._labels(names, truth, selection)
-        for name, expression in self.card.keep.items():
-            events[name] = _as_float32(evaluate(expression, names, where), size)
-            selection.drop_invalid(~np.isfinite(events[name]), expression.text)
+        events |= self._kept(names, selection)
         # A graph without a node is no graph.
-        selection.kept &= counts > 0
+        selection.kept &= numbers["n_objects"] > 0
+        nodes, shapes = node_columns(self.card, collections, numbers, where)
+        self._note_shapes(shapes | {name: events[name].shape[1:] for name in self.card.keep}, where)
+        everything = EventColumns(nodes, numbers["n_objects"], events)
+        negative = self._negative(events["weight"], selection)
+        report.selected_weights = float(_weights_in(events["weight"], selection.kept | negative))
         report.selected = int(selection.kept.sum())
-        return EventColumns(nodes, counts, events).select(selection.kept), report
+        chunk = everything.select(selection.kept)
+        chunk.left_out = everything.select(negative) if negative.any() else None
+        return chunk, report
+
+    def _negative(self, weights: np.ndarray, selection: _Selection) -> np.ndarray:
+        """Mask of the selected events that are left out for their negative weight, where the card says so."""
+        # The other policies are the loss's: metrics and yields need the weights as they are.
+        if self.card.weight.negative != "drop":
+            return np.zeros(len(weights), dtype=bool)
+        negative = (weights < 0) & selection.kept
+        selection.report.negative_weights += int(negative.sum())
+        selection.kept &= ~negative
+        return negative
+
+    def _note_shapes(self, shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
+        """Remember the shapes of what the card keeps, which must be the same in all of the file."""
+        for name, shape in shapes.items():
+            before = self.shapes.setdefault(name, shape)
+            if shape != before:
+                raise ReaderError(f"{where}, column {name!r}: has the shape {shape}, the events before have {before}")
 
     def _numbers_of_events(self, arrays: Mapping[str, Column], selection: _Selection) -> dict[str, np.ndarray]:
         """Event columns by the names that expressions use."""
         names = {}
         for name, column in self.plan.columns.items():
             where = f"{selection.where}, column {column.text!r}"
-            names[name] = per_event(column.take(arrays, where), where)
-            if names[name].dtype.kind == "f":
-                selection.drop_invalid(np.isnan(names[name]), column.text)
+            read = vector_per_event if name in self.plan.only_kept else per_event
+            values = names[name] = read(column.take(arrays, where), where)
+            if values.dtype.kind == "f" and name not in self.plan.only_kept:
+                selection.drop_invalid(np.isnan(values), column.text)
         return names
 
     def _weights(self, arrays: Mapping[str, Column], selection: _Selection) -> np.ndarray:
@@ -173,13 +209,7 @@ class FileReader:
         with np.errstate(over="ignore"):
             weights = per_event(column.take(arrays, where), where).astype(np.float32)
         selection.drop_invalid(~np.isfinite(weights), column.text)
-        finite = np.where(np.isfinite(weights), weights, 0)
-        selection.report.sum_of_weights = float(finite.sum(dtype=np.float64))
-        # The other policies are the loss's: metrics and yields need the weights as they are.
-        if self.card.weight.negative == "drop":
-            negative = weights < 0
-            selection.report.negative_weights += int((negative & selection.kept).sum())
-            selection.kept &= ~negative
+        selection.report.sum_of_weights = float(_weights_in(weights, np.ones(len(weights), dtype=bool)))
         return weights
 
     def _identity(self, arrays: Mapping[str, Column], where: str, size: int) -> dict[str, np.ndarray]:
@@ -211,18 +241,19 @@ class FileReader:
             cutflow["read"] += len(collection.event)
             generated = objects.is_generated(collection)
             if not generated:
-                self._drop_invalid(collection, selection)
+                self._drop_invalid(objects.invalid_objects(collection), collection, selection)
                 report.clipped_masses += objects.clip_masses(collection)
             objects.apply_cuts(collection, selection.where, cutflow)
             if generated:
-                self._drop_invalid(collection, selection)
+                self._drop_invalid(objects.invalid_objects(collection), collection, selection)
                 report.clipped_masses += objects.clip_masses(collection)
+            self._drop_invalid(objects.invalid_kept(collection), collection, selection)
             result[name] = collection
         return result
 
     @staticmethod
-    def _drop_invalid(collection: Collection, selection: _Selection) -> None:
-        for column, bad in objects.invalid_objects(collection).items():
+    def _drop_invalid(found: Mapping[str, np.ndarray], collection: Collection, selection: _Selection) -> None:
+        for column, bad in found.items():
             invalid = np.zeros(len(selection.kept), dtype=bool)
             invalid[collection.event[bad]] = True
             selection.drop_invalid(invalid, column)
@@ -233,64 +264,37 @@ class FileReader:
             return np.full(size, self.label, np.int64)
         if label.computed is not None:
             return COMPUTED[label.computed].make(truth, size)
-        if label.multilabel:
-            labels = np.stack([_as_float32(evaluate(e, names, where), size) for e in label.multilabel.values()], axis=1)
-            for text, column in zip((e.text for e in label.multilabel.values()), labels.T, strict=True):
-                selection.drop_invalid(~np.isfinite(column), text)
-            return labels
+        if label.numbers:
+            columns = [as_float32(evaluate_number(e, names, where), size) for e in label.numbers.values()]
+            for expression, column in zip(label.numbers.values(), columns, strict=True):
+                selection.drop_invalid(~np.isfinite(column), expression.text)
+            return np.stack(columns, axis=1)
         if label.value is not None:
-            values = np.broadcast_to(evaluate(label.value, names, where), size)
+            values = np.broadcast_to(evaluate_number(label.value, names, where), size)
             bad = selection.kept & ~((values >= 0) & (values == np.floor(values)) & (values < 2**31))
             if bad.any():
                 found = values[bad][0]
                 raise ReaderError(f"{where}, column {label.value.text!r}: label {found} is no non-negative integer")
             return np.where(selection.kept, values, 0).astype(np.int64)
-        passed = [np.broadcast_to(evaluate(e, names, where), size).astype(bool) for e in label.classes.values()]
+        passed = [np.broadcast_to(evaluate_number(e, names, where), size).astype(bool) for e in label.classes.values()]
         chosen = np.stack([*passed, np.ones(size, dtype=bool)]).argmax(axis=0)
         none = chosen == len(passed)
         selection.report.unlabelled += int((none & selection.kept).sum())
         selection.kept &= ~none
         return chosen.astype(np.int64)
 
-    def _nodes(
-        self, collections: Collections, truth: Collections, num_events: int
-    ) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, np.ndarray]]:
-        """Node columns of all objects event by event in the card's order, node counts, counts for expressions."""
-        card = self.card
-        numbers = {f"n_{name}": np.zeros(num_events, dtype=np.int64) for name in (*card.objects, *card.truth)}
-        for name, collection in (*collections.items(), *truth.items()):
-            numbers[f"n_{name}"] = np.bincount(collection.event, minlength=num_events)
-        counts = np.sum([numbers[f"n_{name}"] for name in card.objects], axis=0)
-        numbers["n_objects"] = counts
-        numbers["n_btag"] = np.zeros(num_events, dtype=np.int64)
-        total = int(counts.sum())
-        nodes = {name: np.zeros(total, np.float32) for name in ("pt", "eta", "phi", "mass", "charge", "btag")}
-        nodes["kind"] = np.zeros(total, np.int8)
-        nodes["level"] = np.zeros(total, np.int8)
-        nodes |= {"btag_score": np.zeros(total, np.float32)} if card.keep_btag_score else {}
-        nodes |= {"pdg_id": np.zeros(total, np.int32)} if card.keep_pdg_id else {}
-        first_node = np.cumsum(counts) - counts
-        for name, collection in collections.items():
-            mine = numbers[f"n_{name}"]
-            first = np.cumsum(mine) - mine
-            place = first_node[collection.event] + np.arange(len(collection.event)) - first[collection.event]
-            first_node = first_node + mine
-            definition = collection.plan.definition
-            for column in ("pt", "eta", "mass", "charge", "btag"):
-                nodes[column][place] = collection.columns[column]
-            nodes["phi"][place] = objects.wrap_phi(collection.columns["phi"])
-            nodes["kind"][place] = definition.kind
-            nodes["level"][place] = definition.level
-            tagged = collection.columns["btag"] > 0
-            numbers["n_btag"] += np.bincount(collection.event[tagged], minlength=num_events)
-            btag = collection.plan.btag
-            if card.keep_btag_score and btag is not None:
-                nodes["btag_score"][place] = collection.columns[btag.column]
-            if card.keep_pdg_id:
-                nodes["pdg_id"][place] = pdg_ids(collection)
-        return nodes, counts, numbers
+    def _kept(self, names: Mapping[str, np.ndarray], selection: _Selection) -> dict[str, np.ndarray]:
+        """The event columns that the card keeps, each with one number or a vector per event."""
+        result = {}
+        for name, expression in self.card.keep.items():
+            values = as_float32(evaluate(expression, names, selection.where), len(selection.kept))
+            bad = ~np.isfinite(values)
+            selection.drop_invalid(bad.any(axis=1) if bad.ndim > 1 else bad, expression.text)
+            result[name] = values
+        return result
 
 
-def _as_float32(values: np.ndarray, size: int) -> np.ndarray:
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which is looked for
-        return np.broadcast_to(values, size).astype(np.float32)
+def _weights_in(weights: np.ndarray, mask: np.ndarray) -> np.float64:
+    """Sum of the finite weights of the events in ``mask``."""
+    result: np.float64 = weights[mask & np.isfinite(weights)].sum(dtype=np.float64)
+    return result

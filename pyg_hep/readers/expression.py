@@ -1,7 +1,7 @@
 """Cuts and selections as text: parsed into a small arithmetic language, evaluated on numpy columns.
 
-Only names, numbers, arithmetic, comparisons, ``and``/``or``/``not`` and a few functions exist, so a card that
-somebody sent can never run code.
+Only names, numbers, arithmetic, comparisons, ``and``/``or``/``not``, a few functions and the card's own lookup tables
+exist, so a card that somebody sent can never run code.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import ast
 import functools
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.readers.table import LookupTable
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -35,7 +36,7 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": np.abs,
     "sqrt": np.sqrt,
     "log": np.log,
@@ -52,6 +53,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": lambda *values: functools.reduce(np.minimum, values),
     "max": lambda *values: functools.reduce(np.maximum, values),
 }
+"""Name in an expression -> function of numpy columns."""
 _LONGEST = 1000
 _HIGHEST_POWER = 8
 
@@ -62,12 +64,14 @@ class Expression:
 
     Args:
         text: the expression; chained comparisons work as in Python.
+        tables: functions that the card gives by their values: ``mass_of(code)``.
 
     Raises:
         ConfigError: for anything that is not in the language; the message shows the part at fault.
     """
 
     text: str
+    tables: Mapping[str, LookupTable] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str) or len(self.text) > _LONGEST:
@@ -103,17 +107,22 @@ class Expression:
             raise ConfigError(f"{type(node).__name__} is not allowed in the cut {self.text!r}")
         if isinstance(node, ast.Constant) and not isinstance(node.value, (bool, int, float)):
             raise ConfigError(f"only numbers are allowed in the cut {self.text!r}, found {node.value!r}")
-        if isinstance(node, ast.Call) and (
-            not isinstance(node.func, ast.Name) or node.func.id not in _FUNCTIONS or node.keywords
-        ):
-            found = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
-            raise ConfigError(f"no function {found!r} in the cut {self.text!r}: {nearest(found, _FUNCTIONS)}")
+        if isinstance(node, ast.Call):
+            self._check_call(node)
         # 9 ** 9 ** 9 would never end: powers take a small constant.
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
             power = node.right
             value = power.value if isinstance(power, ast.Constant) else None
             if not isinstance(value, int | float) or not abs(value) <= _HIGHEST_POWER:
                 raise ConfigError(f"powers in the cut {self.text!r} must be numbers up to {_HIGHEST_POWER}")
+
+    def _check_call(self, node: ast.Call) -> None:
+        known = {*FUNCTIONS, *self.tables}
+        name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
+        if name not in known or node.keywords:
+            raise ConfigError(f"no function {name!r} in the cut {self.text!r}: {nearest(name, known)}")
+        if name in self.tables and len(node.args) != 1:
+            raise ConfigError(f"the table {name!r} takes one number in the cut {self.text!r}, found {len(node.args)}")
 
     @functools.cached_property
     def names(self) -> frozenset[str]:
@@ -153,4 +162,13 @@ class Expression:
             return functools.reduce(np.logical_and, pairs)
         assert isinstance(node, ast.Call)
         assert isinstance(node.func, ast.Name)
-        return _FUNCTIONS[node.func.id](*[value(a) for a in node.args])
+        arguments = [value(a) for a in node.args]
+        if node.func.id in self.tables:
+            return self._looked_up(node.func.id, arguments[0])
+        return FUNCTIONS[node.func.id](*arguments)
+
+    def _looked_up(self, name: str, codes: Any) -> np.ndarray:
+        try:
+            return self.tables[name](codes)
+        except ValueError as error:
+            raise ValueError(f"table {name!r}: {error}") from None

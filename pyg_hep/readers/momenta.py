@@ -9,14 +9,16 @@ import numpy as np
 
 from pyg_hep.errors import ConfigError, ReaderError
 from pyg_hep.readers.card import CARTESIAN, KINEMATICS, MOTHER, UNITS
-from pyg_hep.readers.columns import Column, per_object
+from pyg_hep.readers.columns import Column, per_object, vector_per_object
 from pyg_hep.readers.expression import Expression
-from pyg_hep.readers.plan import ObjectPlan
+from pyg_hep.readers.object_plan import ObjectPlan
 from pyg_hep.schema import DEFAULT_MASS, ObjectType
 
 # Differences E^2 - p^2 of float32 values are rounding below this fraction of E^2.
 _ROUNDING = 16 * np.finfo(np.float32).eps
 _WITH_UNIT = ("pt", "mass", *CARTESIAN)
+KEPT = "keep "
+"""Prefix of the columns of a collection that are stored with the nodes; no column of a file has a blank in its name."""
 _LEPTON_PDG = {ObjectType.ELECTRON: -11, ObjectType.MUON: -13, ObjectType.TAU: -15}
 
 
@@ -35,18 +37,39 @@ class Collection:
 
 
 def evaluate(expression: Expression, columns: Mapping[str, np.ndarray], where: str) -> np.ndarray:
-    """Value of an expression on columns of a file.
+    """Value of an expression on columns of a file, shape ``[N]``, or ``[N, k]`` where a column has vectors.
 
     Raises:
         ReaderError: when the types of the columns do not allow it, such as a bit of a fraction.
     """
+    read = {name: columns[name] for name in expression.names if name in columns}
+    if any(values.ndim > 1 for values in read.values()):
+        columns = {name: values[:, None] if values.ndim == 1 else values for name, values in read.items()}
     try:
         return expression.evaluate(columns)
     except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, ConfigError):
             raise
-        types = ", ".join(f"{name}: {columns[name].dtype}" for name in sorted(expression.names) if name in columns)
+        types = ", ".join(f"{name}: {columns[name].dtype}" for name in sorted(read))
         raise ReaderError(f"{where}: cannot evaluate {expression.text!r} on columns {types}: {error}") from None
+
+
+def evaluate_number(expression: Expression, columns: Mapping[str, np.ndarray], where: str) -> np.ndarray:
+    """As :func:`evaluate`, where one number is needed for each event or object.
+
+    Raises:
+        ReaderError: also for vectors.
+    """
+    values = evaluate(expression, columns, where)
+    if values.ndim > 1:
+        raise ReaderError(f"{where}: {expression.text!r} gives vectors of {values.shape[1]}, one number is needed")
+    return values
+
+
+def as_float32(values: np.ndarray, size: int) -> np.ndarray:
+    """``size`` rows of float32; what float32 cannot hold becomes infinite."""
+    with np.errstate(over="ignore"):
+        return np.broadcast_to(values, (size, *values.shape[1:])).astype(np.float32)
 
 
 def read_collection(
@@ -83,6 +106,9 @@ def read_collection(
         _define(name, collection, event_columns, where, ())
     _to_polar(collection)
     _add_defaults(collection, where)
+    for name, expression in definition.keep.items():
+        values = evaluate(expression, _names(expression, collection, event_columns), where)
+        columns[KEPT + name] = as_float32(values, len(collection.event))
     return collection
 
 
@@ -93,7 +119,8 @@ def _raw_columns(
     counts: np.ndarray | None = None
     first = ""
     for name, column in plan.columns.items():
-        values, found = per_object(column.take(arrays, where), f"{where}, column {column.text!r}")
+        read = vector_per_object if name in plan.only_kept else per_object
+        values, found = read(column.take(arrays, where), f"{where}, column {column.text!r}")
         if counts is None:
             counts, first = found, column.text
         else:
@@ -120,7 +147,8 @@ def _same_counts(name: str, counts: np.ndarray, other: str, others: np.ndarray, 
 
 def _add_mothers(collection: Collection, counts: np.ndarray, where: str) -> None:
     mother = collection.plan.definition.mother
-    wanted = {name for cut in collection.plan.cuts for name in cut.names if name.startswith(MOTHER)}
+    expressions = (*collection.plan.cuts, *collection.plan.definition.keep.values())
+    wanted = {name for e in expressions for name in e.names if name.startswith(MOTHER)}
     if mother is None or not wanted:
         return
     position = _integers(collection, mother, where)
@@ -131,14 +159,15 @@ def _add_mothers(collection: Collection, counts: np.ndarray, where: str) -> None
     row = np.where(has, first + position, 0)
     for name in wanted:
         values = collection.columns[name.removeprefix(MOTHER)]
-        collection.columns[name] = np.where(has, values[row] if len(values) else values, 0)
+        has_row = has.reshape(-1, *[1] * (values.ndim - 1))
+        collection.columns[name] = np.where(has_row, values[row] if len(values) else values, 0)
 
 
 def _remove_padding(collection: Collection, arrays: Mapping[str, Column], where: str) -> None:
     plan = collection.plan
     present = plan.definition.present
     if present is not None:
-        kept = evaluate(present, collection.columns, where).astype(bool)
+        kept = evaluate_number(present, collection.columns, where).astype(bool)
         collection.select(np.broadcast_to(kept, collection.event.shape))
         return
     column = plan.columns[plan.momentum[0]]
@@ -159,18 +188,22 @@ def _define(
         return
     if name in waiting:
         raise ReaderError(f"definitions go in a circle: {' -> '.join((*waiting, name))}")
-    names = {}
-    for needed in definition.define[name].names:
-        if needed in definition.define:
-            _define(needed, collection, event_columns, where, (*waiting, name))
-        if needed in collection.columns:
-            names[needed] = collection.columns[needed]
-        elif needed in event_columns:
-            names[needed] = event_columns[needed][collection.event]
-        else:
-            return  # a definition that nothing reads
-    values = evaluate(definition.define[name], names, where)
-    collection.columns[name] = np.broadcast_to(values, collection.event.shape)
+    expression = definition.define[name]
+    for needed in expression.names & set(definition.define):
+        _define(needed, collection, event_columns, where, (*waiting, name))
+    names = _names(expression, collection, event_columns)
+    if set(names) == expression.names:  # else it is a definition that nothing reads
+        values = evaluate_number(expression, names, where)
+        collection.columns[name] = np.broadcast_to(values, collection.event.shape)
+
+
+def _names(
+    expression: Expression, collection: Collection, event_columns: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """What an expression reads: columns of the collection, else those of the objects' events."""
+    names = {name: collection.columns[name] for name in expression.names if name in collection.columns}
+    of_events = expression.names & (set(event_columns) - set(names))
+    return names | {name: event_columns[name][collection.event] for name in of_events}
 
 
 def _to_polar(collection: Collection) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers.card import KINEMATICS, Limit
-from pyg_hep.readers.momenta import Collection, evaluate
+from pyg_hep.readers.momenta import KEPT, Collection, evaluate_number
 from pyg_hep.schema import Level
 
 # float32(pi) lies above pi and float32(-pi) below -pi: the interval [-pi, pi) is that of float32.
@@ -33,11 +33,14 @@ def wrap_phi(phi: np.ndarray) -> np.ndarray:
 def invalid_objects(collection: Collection) -> dict[str, np.ndarray]:
     """Branch -> mask of the objects whose value cannot be.
 
-    That is NaN in any column, an infinite or impossibly large momentum, pt < 0, or a mass below -1 GeV.
+    That is NaN in any column, an infinite or impossibly large momentum, pt < 0, or a mass below -1 GeV. What is only
+    kept is left to :func:`invalid_kept`.
     """
     result = {}
     btag = collection.plan.btag
     for column, values in collection.columns.items():
+        if column in collection.plan.only_kept or column.startswith(KEPT):
+            continue
         bad = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
         if column in KINEMATICS:
             bad |= ~(np.abs(values) <= _LARGEST[column])
@@ -53,6 +56,15 @@ def invalid_objects(collection: Collection) -> dict[str, np.ndarray]:
     return result
 
 
+def invalid_kept(collection: Collection) -> dict[str, np.ndarray]:
+    """Expression -> mask of the objects for which it is not finite, of those that are stored with the nodes."""
+    result = {}
+    for name, expression in collection.plan.definition.keep.items():
+        bad = ~np.isfinite(collection.columns[KEPT + name])
+        result[expression.text] = bad.any(axis=1) if bad.ndim > 1 else bad
+    return result
+
+
 def clip_masses(collection: Collection) -> int:
     """Set small negative masses, rounding of the stored format, to 0; return how many there were."""
     mass = collection.columns["mass"]
@@ -65,7 +77,7 @@ def apply_cuts(collection: Collection, where: str, cutflow: Counter[str] | None 
     """Keep the objects that pass every cut of the plan; ``cutflow`` counts what is left after each."""
     kept = np.ones(len(collection.event), dtype=bool)
     for cut in collection.plan.cuts:
-        kept &= evaluate(cut, collection.columns, where).astype(bool)
+        kept &= evaluate_number(cut, collection.columns, where).astype(bool)
         if cutflow is not None:
             cutflow[cut.text] += int(kept.sum())
     collection.select(kept)

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-_COUNTS = ("entries", "sum_of_weights", "clipped_masses", "negative_weights", "unlabelled", "duplicates", "selected")
+_COUNTS = (
+    "entries",
+    "sum_of_weights",
+    "invalid_weights",
+    "selected_weights",
+    "clipped_masses",
+    "negative_weights",
+    "unlabelled",
+    "duplicates",
+    "selected",
+)
 
 
 @dataclass
@@ -17,6 +27,9 @@ class ReadReport:
     Attributes:
         entries: events read.
         sum_of_weights: of all events read.
+        invalid_weights: sum of weights of the events with an impossible value in the file: no yield counts them.
+        selected_weights: sum of weights of all events that are selected, with those that are left out afterwards
+            because their weight is negative or because they were there before.
         invalid: events dropped because a value is NaN, infinite or impossible, per column at fault.
         clipped_masses: objects whose slightly negative mass was set to 0.
         negative_weights: events dropped for their negative weight.
@@ -30,6 +43,8 @@ class ReadReport:
 
     entries: int = 0
     sum_of_weights: float = 0.0
+    invalid_weights: float = 0.0
+    selected_weights: float = 0.0
     invalid: Counter[str] = field(default_factory=Counter)
     clipped_masses: int = 0
     negative_weights: int = 0
