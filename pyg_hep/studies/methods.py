@@ -274,8 +274,8 @@ class Trees(Method):
         model = boosted_trees(self._table(task.train), y, class_balance(y, weight), seed=seed)
         names = task.train.class_names
         probability = dict(zip(names, model.predict_proba(self._table(task.test)).T, strict=True))
-        truth = (task.test.column(name).numpy() for name in ("y", "weight"))
-        return Fitted(Predictions(probability, *truth, names))
+        truth, weight = (task.test.column(name).numpy() for name in ("y", "weight"))
+        return Fitted(Predictions(probability, truth, weight, names))
 
     def _table(self, dataset: EventDataset) -> np.ndarray:
         return np.concatenate([self.variables(batch) for batch in EventLoader(dataset, 8192)])
