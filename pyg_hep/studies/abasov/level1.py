@@ -68,7 +68,7 @@ def reconstruction(model: EventModel, events: EventDataset) -> dict[str, dict[st
         if len(values) > 1:
             table.setdefault(name, {})[column] = {
                 "rmse": float(np.sqrt((values[:, 0] ** 2).mean())), "spread": float(values[:, 1].std()),
-                "objects": len(rows),
+                "objects": len(values),
             }  # fmt: skip
     return table
 
