@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import importlib.metadata
 import json
 import platform
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -17,6 +15,7 @@ from typing import Any, NoReturn
 import jsonargparse
 
 from pyg_hep.errors import ConfigError, PygHepError, nearest
+from pyg_hep.provenance import git_hash, versions
 
 
 class Options(jsonargparse.ArgumentParser):
@@ -76,22 +75,6 @@ def check_names(given: Iterable[str], valid: Iterable[str]) -> None:
             raise ConfigError(f"{name!r} is not possible: {nearest(name, known)}")
 
 
-def git_hash() -> str:
-    """Commit of the checkout that the library runs from, with ``+`` when it has changes, or ``unknown``."""
-    here = Path(__file__).resolve().parent
-    try:
-        commit = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return commit.stdout.strip()
-
-
 def note() -> dict[str, str]:
     """Where a figure comes from: commit and date."""
     return {"git": git_hash(), "date": time.strftime("%Y-%m-%d")}
@@ -110,19 +93,12 @@ def start_run(output: str | Path, parser: Options, options: jsonargparse.Namespa
         raise ConfigError(f"cannot make the output folder {folder}: {error.strerror}") from None
     content = parser.dump(options, skip_none=False)
     (folder / "config.yaml").write_text(content, encoding="utf-8")
-    packages = ("pyg_hep", "torch", "torch-geometric", "lightning", "uproot", "awkward", "numpy", "scikit-learn")
-    versions = {}
-    for package in packages:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = "not installed"
     record = {
         "git": git_hash(),
         "python": platform.python_version(),
         "machine": platform.machine(),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "versions": versions,
+        "versions": versions(),
     }
     (folder / "environment.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     return folder

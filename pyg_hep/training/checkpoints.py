@@ -45,7 +45,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             target.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb", buffering=0) as file:  # with a buffer, a full disk is a RuntimeError of torch
                 torch.save(checkpoint, file)
-                os.fsync(file.fileno())
             partial.replace(target)
         except OSError as error:
             raise OutputError(f"cannot write the checkpoint {target}: {error.strerror or error}") from None

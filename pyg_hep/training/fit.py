@@ -21,7 +21,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from pyg_hep.datasets import EventDataset, as_events
-from pyg_hep.errors import ConfigError, OutputError, TrainingError
+from pyg_hep.errors import ConfigError, OutputError, PygHepError, TrainingError
 from pyg_hep.provenance import git_hash, versions
 from pyg_hep.training import checkpoints, process
 from pyg_hep.training.callbacks import BestWeights, History, Modes
@@ -149,10 +149,10 @@ def _fit(
         if trainer.interrupted:
             raise KeyboardInterrupt from None
         raise
-    except OutputError:
+    except PygHepError:
         raise
     except OSError as error:
-        raise OutputError(f"cannot write to {error.filename or output}: {error.strerror or error}") from error
+        raise OutputError(f"the training stopped at {error.filename or output}: {error.strerror or error}") from error
     seconds = time.perf_counter() - started
     if best.best is not None and (val is not None or failure):
         model.load_state_dict(best.best)

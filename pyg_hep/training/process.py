@@ -21,6 +21,8 @@ _ADVICE = (
     ".*number of training batches.*smaller than the logging.*",
     ".*Checkpoint directory.*exists.*",
     ".*LeafSpec.*is deprecated.*",
+    ".*Total length of `list` across ranks is zero.*",  # no validation events
+    ".*recommended to use .self.log.*sync_dist=True.*",  # what is logged is reduced already
 )
 _LOGGERS = ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero")
 

@@ -75,10 +75,11 @@ def test_a_write_that_breaks_off_leaves_the_last_checkpoint_whole(tmp_path, monk
     writer = AtomicCheckpointIO()
     writer.save_checkpoint({"state_dict": {"a": torch.ones(3)}}, target)
 
-    def full(descriptor):
+    def full(content, file):
+        file.write(b"half of it")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(torch, "save", full)
     with pytest.raises(OutputError, match=rf"^cannot write the checkpoint {target}: No space left on device$"):
         writer.save_checkpoint({"state_dict": {"a": torch.zeros(3)}}, target)
     assert torch.equal(writer.load_checkpoint(target)["state_dict"]["a"], torch.ones(3))

@@ -62,6 +62,12 @@ def test_processes_have_the_same_weights_and_constants(found):
     assert a["mean"] == found[1][0]["mean"]
 
 
+def test_no_two_processes_draw_the_same_dropout_and_augmentation(found):
+    a, b = (one["draws"] for one in found[2])
+    assert a[0] != b[0]
+    assert a[1] != b[1]
+
+
 def test_a_random_objective_repeats(found):
     """A part of the network that a masked task leaves unused does not disturb."""
     for one in [*found[1], *found[2]]:

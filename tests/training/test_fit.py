@@ -380,6 +380,14 @@ def test_the_process_is_left_as_it_was(splits, make_model, tmp_path):
     assert state() == before
 
 
+@pytest.mark.parametrize("validates", [True, False])
+def test_a_plain_training_warns_of_nothing(splits, make_model, tmp_path, validates):
+    model = make_model()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pretrain(model, splits[0], splits[1] if validates else None, output=tmp_path, settings=QUICK)
+
+
 def test_threads_are_those_of_the_settings_inside(splits, make_model, tmp_path):
     class Threads(Callback):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):

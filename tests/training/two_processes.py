@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import torch
+from lightning.pytorch.callbacks import Callback
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import TrainingError
@@ -27,6 +28,15 @@ class OneProcessDiverges(Classification):
             loss = step.losses["cross_entropy"]
             step.losses["cross_entropy"] = Loss(loss.numerator * float("nan"), loss.denominator)
         return step
+
+
+class Draws(Callback):
+    """Notes the random numbers that dropout and augmentation of the first batch would get."""
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.global_step == 0:
+            augmentation = torch.rand((), generator=pl_module.generator(0, training=True))
+            self.numbers = [float(torch.rand(())), float(augmentation)]
 
 
 def world():
@@ -58,10 +68,19 @@ def main(folder, output, devices):
         epochs=2, batch_size=64 // devices, accelerator="cpu", devices=devices, threads=1, precision="64-true",
         strategy="ddp" if devices > 1 else "auto", progress=False, tensorboard=False,
     )  # fmt: skip
-    first = pretrain(new(Classification(2, class_weights="balanced")), train, val, output=output, settings=settings)
+    draws = Draws()
+    first = pretrain(
+        new(Classification(2, class_weights="balanced")),
+        train,
+        val,
+        output=output,
+        settings=settings,
+        callbacks=[draws],
+    )
     tested = predict(first.model, val)
     found = {
         "history": first.history,
+        "draws": draws.numbers,
         "probability": tested.probability.tolist(),
         "y": tested.y.tolist(),
         "represented": len(represent(first.model, val)[0]),
