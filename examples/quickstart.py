@@ -61,8 +61,12 @@ def main() -> None:
     parser.add_argument("--events_per_class", type=int, default=1_000, help="training events of the tasks")
     parser.add_argument("--seeds", type=list[int], default=[1, 2, 3, 4, 5], help="trainings of each kind")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--pretraining", type=TrainingSettings, default=TrainingSettings(epochs=14, batch_size=256))
-    parser.add_argument("--training", type=TrainingSettings, default=TrainingSettings(epochs=12, batch_size=64))
+    parser.add_argument(
+        "--pretraining", type=TrainingSettings, default=TrainingSettings(epochs=14, batch_size=256, threads=1)
+    )
+    parser.add_argument(
+        "--training", type=TrainingSettings, default=TrainingSettings(epochs=12, batch_size=64, threads=1)
+    )
     # Learning rates and schedule are for ten minutes, not the published ones: 12 epochs of 1e-4 teach a network of
     # this depth nothing, from scratch or not. The same for both kinds of training but for the pretrained layers.
     short = Optimisation(learning_rate=1e-3, schedule="cosine", warmup_epochs=1.0)

@@ -9,6 +9,7 @@ import uproot
 import vector
 
 from pyg_hep.datasets import EventDataset
+from pyg_hep.errors import ReaderError
 from pyg_hep.readers import ReadReport, load_card, read_events, shipped_cards
 from pyg_hep.schema import Level, ObjectType
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
@@ -425,6 +426,33 @@ def test_z_jets_have_absolute_momenta_masses_and_charges_at_both_levels(made):
         rapidity = np.sort((jets[:, 1:2] + table[..., 1])[used])
         assert np.sort(ak.flatten(particles.rapidity).to_numpy()) == pytest.approx(rapidity, abs=1e-4)
         assert len(code) == ak.count(particles.pt)
+
+
+# The expressions that the card had before it had tables.
+NESTED = {
+    "mass_of(code)": """where(code < 0.05, 0, where(code < 0.25, 0.13957, where(code < 0.35, 0.49761,
+        where(code < 0.55, 0.000511, where(code < 0.75, 0.10566, where(code < 0.95, 0.49368,
+        where(code < 1.15, 0.93827, 0.93957)))))))""",
+    "charge_of(code)": """where(code < 0.05, 0, where(code < 0.15, 1, where(code < 0.25, -1, where(code < 0.35, 0,
+        where(code < 0.45, -1, where(code < 0.55, 1, where(code < 0.65, -1, where(code < 0.85, 1, where(code < 0.95, -1,
+        where(code < 1.05, 1, where(code < 1.15, -1, 0)))))))))))""",
+}
+
+
+def test_tables_of_z_jets_give_what_nested_conditions_gave(made, tmp_path):
+    card = load_card("z_jets").as_dict()
+    for definition in card["objects"].values():
+        definition["define"] = {n: " ".join(NESTED.get(e, e).split()) for n, e in definition["define"].items()}
+    new, old = read_events(made["z_jets"], "z_jets"), read_events(made["z_jets"], card)
+    assert new.fields == old.fields
+    assert new.objects.fields == old.objects.fields
+    for field in new.objects.fields:
+        assert np.array_equal(ak.flatten(new.objects[field]), ak.flatten(old.objects[field])), field
+    arrays = dict(np.load(made["z_jets"]))
+    arrays["sim_particles"][5, 0, 3] = 1.7
+    np.savez(tmp_path / "strange.npz", **arrays)
+    with pytest.raises(ReaderError, match=r"strange\.npz.*table 'mass_of': no key within 0\.001 of 1\.7"):
+        read_events(tmp_path / "strange.npz", "z_jets")
 
 
 # Other formats

@@ -120,6 +120,12 @@ def test_shares_of_a_batch_are_together_the_batch_of_one_process(dataset, world)
     assert fillers == -800 % world
 
 
+def test_shares_of_fewer_events_than_shares_are_equally_long(dataset):
+    loaders = [EventLoader(dataset[:2], 4, shuffle=True, seed=1, shard=(number, 7)) for number in range(7)]
+    weights = [float(w) for loader in loaders for batch in loader for w in batch.weight]
+    assert weights == [1, 1, 0, 0, 0, 0, 0]
+
+
 def test_shares_for_validation_are_uneven_and_hold_every_event_once(dataset):
     numbers = [events_of(EventLoader(dataset, 64, shard=(k, 3))) for k in range(3)]
     assert [len(part) for part in numbers] == [267, 267, 266]

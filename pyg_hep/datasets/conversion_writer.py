@@ -104,10 +104,10 @@ class ConversionWriter:
         left_out = chunk.left_out
         chunk = self._complete(position, chunk)
         if any(self.hooks):
-            chunk = preprocess(chunk, *self.hooks, self.nodes)
+            chunk = preprocess(chunk, self.nodes, *self.hooks)
             report.selected_weights = float(chunk.events["weight"].sum(dtype=np.float64))
             if left_out is not None:
-                filtered = preprocess(self._complete(position, left_out), *self.hooks, self.nodes)
+                filtered = preprocess(self._complete(position, left_out), self.nodes, *self.hooks)
                 report.selected_weights += float(filtered.events["weight"].sum(dtype=np.float64))
         return self._without_repeats(position, chunk, report) if self.surveys[position].identity else chunk
 
@@ -123,7 +123,7 @@ class ConversionWriter:
             if name not in self.surveys[position].shapes and nodes[name].ndim == 1:
                 # No object of this file has the column: every row is the card's fill.
                 rows = nodes[name].reshape(-1, *[1] * len(column.shape))
-                nodes[name] = np.broadcast_to(rows, (len(rows), *column.shape))
+                nodes[name] = np.broadcast_to(rows, (len(rows), *column.shape)).copy()
             check_shape(name, nodes[name].shape[1:], column.shape, source.path)
         for name in self.card.keep:
             check_shape(name, events[name].shape[1:], self.events[name].shape, source.path)

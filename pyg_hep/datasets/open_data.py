@@ -16,13 +16,19 @@ from torch import Tensor
 
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.kinematics import PI
-from pyg_hep.schema import EVENT_COLUMNS, NODE_COLUMNS, Column, Level, ObjectType
+from pyg_hep.readers.kept import check_column_name
+from pyg_hep.schema import (
+    EVENT_COLUMNS,
+    NODE_COLUMNS,
+    OPTIONAL_EVENT_COLUMNS,
+    OPTIONAL_NODE_COLUMNS,
+    Column,
+    Level,
+    ObjectType,
+)
 
-RESERVED = ("batch", "ptr", "x", "u", "ids", "time", "edge_index", "edge_attr", "num_nodes", "split_key", "entry")
-"""Names that PyG or a model's input gives another meaning."""
-
-
-_OTHER = "data sets of other columns cannot be one"
+_OF_INPUTS = ("u", "ids")
+"""What a model's input calls its own columns."""
 
 
 class Storage(Protocol):
@@ -197,14 +203,29 @@ def _described(values: Tensor) -> Column:
     return Column(tuple(values.shape[1:]), kind, kind, "", "")
 
 
+def _check_name(name: str, of_schema: Mapping[str, Column]) -> None:
+    """Accept the schema's own names of such columns, and those that a card could give.
+
+    Raises:
+        ConfigError: for a name that PyG or a model's input gives another meaning.
+    """
+    if name in of_schema:
+        return
+    if name in _OF_INPUTS:
+        raise ConfigError(f"{name!r} cannot name a column: the input of a model has one of its own")
+    try:
+        check_column_name(name)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
 def event_values(name: str, values: Any, rows: int, described: Column | None = None) -> Tensor:
     """A column that a user gives, checked: one row per event, finite, of the type of the stored one where there is one.
 
     Raises:
         ConfigError: for another length or shape, what is not finite, or a reserved name.
     """
-    if name in RESERVED or name in NODE_COLUMNS or not name.isidentifier():
-        raise ConfigError(f"an event column cannot be called {name!r}")
+    _check_name(name, EVENT_COLUMNS | OPTIONAL_EVENT_COLUMNS)
     column = torch.as_tensor(np.asarray(values) if not isinstance(values, Tensor) else values).detach().cpu()
     if column.dim() == 0 or len(column) != rows:
         found = len(column) if column.dim() else "one number"
@@ -236,8 +257,7 @@ def checked_nodes(nodes: Mapping[str, Any], total: int) -> dict[str, Tensor]:
         raise ConfigError(f"objects need the column 'p4', found {', '.join(nodes) or 'none'}")
     columns: dict[str, Tensor] = {}
     for name, values in nodes.items():
-        if name in RESERVED or name in EVENT_COLUMNS or not name.isidentifier():
-            raise ConfigError(f"a column of objects cannot be called {name!r}")
+        _check_name(name, NODE_COLUMNS | OPTIONAL_NODE_COLUMNS)
         column = torch.as_tensor(np.asarray(values) if not isinstance(values, Tensor) else values).detach().cpu()
         if column.dim() == 0 or len(column) != total:
             raise ConfigError(

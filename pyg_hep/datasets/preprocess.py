@@ -18,34 +18,34 @@ GraphFunction = Callable[[Data], Any] | None
 
 
 def preprocess(
-    chunk: EventColumns, pre_transform: GraphFunction, pre_filter: GraphFunction, columns: Mapping[str, Column]
+    chunk: EventColumns, node_columns: Mapping[str, Column], pre_transform: GraphFunction, pre_filter: GraphFunction
 ) -> EventColumns:
     """Filter and transform event by event; this is the one slow path, taken only when a hook is given.
 
     Args:
         chunk: the events.
-        pre_transform: applied to every graph that passes.
-        pre_filter: graphs for which it is false are left out.
-        columns: node columns of the graphs.
+        node_columns: what is stored of their nodes.
+        pre_transform: graph to graph, or None.
+        pre_filter: which graphs stay, or None.
 
     Raises:
         ConfigError: when ``pre_transform`` adds or removes a column: what is stored is fixed by the schema.
     """
-    node_names = [n for n in chunk.nodes if n in columns]
+    node_names = list(node_columns)
     event_names = [n for n in chunk.events if n not in NOT_IN_GRAPHS]
     graphs, rows = [], []
     ends = np.cumsum(chunk.counts)
     for row, (start, stop) in enumerate(zip(ends - chunk.counts, ends, strict=True)):
-        graph = {
-            n: torch.tensor(chunk.nodes[n][start:stop], dtype=getattr(torch, columns[n].dtype)) for n in node_names
+        columns = {
+            n: torch.as_tensor(chunk.nodes[n][start:stop]).to(getattr(torch, node_columns[n].dtype)) for n in node_names
         }
-        graph |= {n: torch.as_tensor(chunk.events[n][row : row + 1]) for n in event_names}
-        data = Data(**graph, num_nodes=int(stop - start))
+        columns |= {n: torch.as_tensor(chunk.events[n][row : row + 1]) for n in event_names}
+        data = Data(**columns, num_nodes=int(stop - start))
         if pre_filter is not None and not pre_filter(data):
             continue
         if pre_transform is not None:
             data = pre_transform(data)
-            changed = set(data.keys()) ^ (set(graph) | {"num_nodes"})
+            changed = set(data.keys()) ^ (set(columns) | {"num_nodes"})
             if changed:
                 raise ConfigError(
                     f"pre_transform adds or removes {', '.join(sorted(changed))}: stored columns are fixed, "

@@ -117,8 +117,8 @@ class Backbone(nn.Module, abc.ABC):
         Raises:
             ConfigError: when it lacks one.
         """
-        wanted = {"x": True, "p4": True, "u": self.event_channels > 0, "ids": bool(self.id_channels)}
-        for name, needed in wanted.items():
-            if needed and name not in input:
+        reads = {"x": True, "p4": True, "u": self.event_channels > 0, "ids": bool(self.id_channels)}
+        for name, read in reads.items():
+            if read and name not in input:
                 raise ConfigError(f"{type(self).__name__}: the input has no column {name!r}; apply a view first")
         return Layout.of(input, layers)

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import awkward as ak
+import numpy as np
 
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers.card import Card
 from pyg_hep.readers.card_parser import load_card, shipped_cards
 from pyg_hep.readers.events import EventColumns, FileReader
 from pyg_hep.readers.report import ReadReport
+from pyg_hep.schema import NO_IDENTITY, OPTIONAL_EVENT_COLUMNS
 
 __all__ = [
     "Card",
@@ -45,8 +47,9 @@ def iterate_events(
         report: counts are added to it.
 
     Yields:
-        One record per selected event: ``objects`` (pt [GeV], eta, phi, mass [GeV], kind, charge, btag, level),
-        ``y``, ``weight``, ``entry``, and ``run_number``, ``luminosity_block``, ``event_number`` where there.
+        One record per selected event: ``objects`` (pt [GeV], eta, phi, mass [GeV], kind, charge, btag, level, and what
+        the card's objects keep), ``y``, ``weight``, ``entry``, what the card keeps, and ``run_number``,
+        ``luminosity_block``, ``event_number`` where there.
 
     Raises:
         ConfigError: when the card cannot be used.
@@ -70,10 +73,18 @@ def read_events(
 ) -> ak.Array:
     """All events of :func:`iterate_events` in one array.
 
+    Beside files that have run, luminosity block and event number, events of files without them have -1 in all three.
+
     Raises:
         ReaderError: also when there is no event at all.
     """
     chunks = list(iterate_events(paths, card, report=report))
     if not chunks:
         raise ReaderError(f"no event in {paths}")
+    identity = [name for name in OPTIONAL_EVENT_COLUMNS if any(name in chunk.fields for chunk in chunks)]
+    for name in identity:
+        chunks = [
+            chunk if name in chunk.fields else ak.with_field(chunk, np.full(len(chunk), NO_IDENTITY, np.int64), name)
+            for chunk in chunks
+        ]
     return ak.concatenate(chunks)

@@ -121,6 +121,13 @@ class Method(abc.ABC):
         return {"class": kind, **{name: plain(value, f"{kind}.{name}") for name, value in values.items()}}
 
 
+def modules_of(*parts: Any) -> set[str]:
+    """Modules of what a training is made of: of a model those of backbone and objective."""
+    models = [part for part in parts if isinstance(part, EventModel)]
+    made_of = [*parts, *(part for model in models for part in (model.backbone, model.objective))]
+    return {type(part).__module__ for part in made_of if hasattr(part, "config") or isinstance(part, Method)}
+
+
 def plain(value: Any, name: str) -> Any:
     """A value as plain JSON that is the same whenever and wherever the value is."""
     if value is None or isinstance(value, bool | int | float | str):
@@ -267,8 +274,8 @@ class Trees(Method):
         model = boosted_trees(self._table(task.train), y, class_balance(y, weight), seed=seed)
         names = task.train.class_names
         probability = dict(zip(names, model.predict_proba(self._table(task.test)).T, strict=True))
-        truth = (task.test.column(name).numpy() for name in ("y", "weight"))
-        return Fitted(Predictions(probability, *truth, names))
+        truth, weight = (task.test.column(name).numpy() for name in ("y", "weight"))
+        return Fitted(Predictions(probability, truth, weight, names))
 
     def _table(self, dataset: EventDataset) -> np.ndarray:
         return np.concatenate([self.variables(batch) for batch in EventLoader(dataset, 8192)])

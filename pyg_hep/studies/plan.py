@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.studies.methods import Method
+from pyg_hep.studies.methods import Method, modules_of
 from pyg_hep.studies.records import code_digest, key_of
 from pyg_hep.studies.task import Size, Task
 
@@ -66,9 +67,10 @@ class Run:
         return {**self.method.arguments(), "objective": learned}
 
     def code(self) -> str:
-        """Digest of the library, and of the modules of methods, figures and objectives that are not of the library."""
-        parts = [type(self.method), type(self.task.objective), *self.task.measures.values()]
-        return code_digest(*sorted({part.__module__ for part in parts}))
+        """Digest of the library, and of the modules of the method, its parts and the figures, wherever they are."""
+        fields = (getattr(self.method, field.name) for field in dataclasses.fields(self.method))
+        modules = modules_of(self.method, self.task.objective, *fields)
+        return code_digest(*sorted(modules | {figure.__module__ for figure in self.task.measures.values()}))
 
     @property
     def key(self) -> str:

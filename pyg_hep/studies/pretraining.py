@@ -11,7 +11,7 @@ from typing import Any
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
-from pyg_hep.studies.methods import described, plain
+from pyg_hep.studies.methods import described, modules_of, plain
 from pyg_hep.studies.place import Place
 from pyg_hep.studies.records import Records, code_digest, data_digest, key_of, weights_digest
 from pyg_hep.training import EventModel, TrainingSettings, pretrain, process, shipped_models
@@ -65,7 +65,7 @@ class Pretraining(abc.ABC):
         parts = {part: plain(getattr(model, part), part) for part in ("objective", "optimisation")}
         return key_of({
             "name": self.name, **described(model), **parts, "settings": plain(self.settings, "settings"),
-            "data": data_digest(*self.data()), "code": code_digest(type(self).__module__),
+            "data": data_digest(*self.data()), "code": code_digest(*sorted(modules_of(model))),
         })  # fmt: skip
 
 

@@ -48,31 +48,42 @@ def _weights_digest(folder: Path, stamps: tuple[tuple[int, int], ...]) -> str:
     return digest.hexdigest()[:16]
 
 
-_WITHOUT_INFLUENCE = ("simulation", "testing", "analysis", "command.py")
+# Rooms and modules that change no figure of a training: files and cards enter by the digest of the events, arguments of
+# a study by themselves. What is not named here counts.
+_WITHOUT_INFLUENCE = (
+    "analysis", "command", "errors", "export", "provenance", "readers", "simulation", "testing", "workers",
+    "evaluation.cost", "evaluation.event_display", "evaluation.plots", "evaluation.report", "evaluation.similarity",
+    "studies.abasov", "studies.command", "studies.curves", "studies.earlier", "studies.ho", "studies.kishimoto",
+    "studies.place",
+)  # fmt: skip
 
 
 @functools.cache
 def code_digest(*modules: str) -> str:
-    """Digest of the library's code, as syntax trees without docstrings, but for rooms that no training enters.
+    """Digest of the library's code, as syntax trees without docstrings, but for what changes no training.
 
     Args:
         modules: imported ones whose code enters too, by name.
     """
     root = Path(pyg_hep.__file__).parent
-    paths = {path for path in root.rglob("*.py") if _has_influence(path.relative_to(root).parts)}
     files = [getattr(sys.modules[name], "__file__", None) for name in modules]
-    digest = hashlib.sha256()
-    for path in sorted(paths | {Path(file) for file in files if file}):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-                node.body = node.body[1:]
-        digest.update(path.name.encode() + ast.dump(tree).encode())
-    return digest.hexdigest()[:16]
+    paths = {path for path in root.rglob("*.py") if _has_influence(path.relative_to(root))}
+    content = sorted(f"{path.name} {_tree_of(path)}" for path in paths | {Path(file) for file in files if file})
+    return hashlib.sha256("\n".join(content).encode()).hexdigest()[:16]
 
 
-def _has_influence(parts: tuple[str, ...]) -> bool:
-    return parts[0] not in _WITHOUT_INFLUENCE and not (parts[0] == "studies" and len(parts) > 2)
+def _has_influence(path: Path) -> bool:
+    name = ".".join(path.with_suffix("").parts)
+    return not any(name == without or name.startswith(f"{without}.") for without in _WITHOUT_INFLUENCE)
+
+
+def _tree_of(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    described = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for node in ast.walk(tree):
+        if isinstance(node, described) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)
 
 
 class Records:

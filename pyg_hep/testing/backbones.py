@@ -77,12 +77,13 @@ def outputs_and_gradients(model: nn.Module, batch: Data, form: str = "complete")
         if name in batch:
             batch[name] = batch[name].detach().requires_grad_()
     model.zero_grad(set_to_none=True)
-    given = {"complete": lambda: batch, "edges": lambda: with_edges(batch), "padded": lambda: padded(batch)}[form]()
-    out = model(given)
+    forms = {"complete": lambda: batch, "edges": lambda: with_edges(batch), "padded": lambda: padded(batch)}
+    input = forms[form]()
+    out = model(input)
     nodes, graph = out.nodes, out.graph
     if form == "padded":
-        assert not nodes[~given.mask].any(), "padding comes out as something else than zeros"
-        nodes = nodes[given.mask]
+        assert not nodes[~input.mask].any(), "padding comes out as something else than zeros"
+        nodes = nodes[input.mask]
     generator = torch.Generator().manual_seed(1)
     # Normalised outputs have constant sums of squares; a projection keeps every gradient alive.
     total = sum(

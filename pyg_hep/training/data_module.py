@@ -12,7 +12,7 @@ from pyg_hep.loader import EventLoader
 class EventData(lightning.LightningDataModule):
     """Loaders of training and validation events, each process with its own share.
 
-    A training share that is one event short is filled with an event of weight 0; validation shares are uneven.
+    A training share that is one event short is filled with an event of weight 0; validation shares may be uneven.
 
     Args:
         train: training events.
@@ -24,8 +24,6 @@ class EventData(lightning.LightningDataModule):
     def __init__(self, train: EventDataset, val: EventDataset | None, batch_size: int, seed: int):
         super().__init__()
         self.train, self.val, self.batch_size, self.seed = train, val, batch_size, seed
-        if val is None:  # the trainer asks whether the hook is there
-            self.val_dataloader = lambda: []  # type: ignore[method-assign]
 
     @property
     def shard(self) -> tuple[int, int]:
@@ -38,13 +36,14 @@ class EventData(lightning.LightningDataModule):
         """A share of the training events, in another order every epoch."""
         return EventLoader(self.train, self.batch_size, shuffle=True, seed=self.seed, shard=self.shard)
 
-    def val_dataloader(self) -> EventLoader:
-        """A share of the validation events.
+    def val_dataloader(self) -> EventLoader | list[EventLoader]:
+        """A share of the validation events; no loader where there are none.
 
         Raises:
             ConfigError: when there are fewer than processes.
         """
-        assert self.val is not None
+        if self.val is None:
+            return []
         if len(self.val) < self.shard[1]:
             raise ConfigError(f"{len(self.val)} validation events are too few for {self.shard[1]} processes")
         return EventLoader(self.val, 4 * self.batch_size, shard=self.shard)

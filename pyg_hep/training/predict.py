@@ -16,6 +16,7 @@ from pyg_hep.datasets import EventDataset, as_events
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.loader import EventLoader
 from pyg_hep.objectives import Classification, NodeColumn
+from pyg_hep.readers import load_card
 from pyg_hep.training.event_model import EventModel
 
 _SELECTS = ("reader", "objects", "limits", "selection", "columns")
@@ -83,7 +84,11 @@ def predict(
     """
     events = as_events(dataset)
     names = model_classes(model)
-    y = matched_labels(events, names, labels)
+    y = events.column("y")
+    if names and not labels:
+        y = torch.full_like(y, -1)
+    elif names and model.objective.class_names is not None:  # a model without names knows numbers only
+        y = matched_labels(events, names)
     _compare_cards(model, events)
     parts: dict[str, list[Tensor]] = {}
     node_parts: dict[str, list[Tensor]] = {}
@@ -93,9 +98,10 @@ def predict(
             batch = model.view.selected(batch)
             counts.append(batch.ptr.diff().cpu())
             for name, values in model.predict(batch).items():
-                of_nodes = isinstance(values, NodeColumn)
-                tensor = values.values if of_nodes else values
-                (node_parts if of_nodes else parts).setdefault(name, []).append(_plain(tensor))
+                if isinstance(values, NodeColumn):
+                    node_parts.setdefault(name, []).append(_plain(values.values))
+                else:
+                    parts.setdefault(name, []).append(_plain(values))
     return Predictions(
         {name: torch.cat(values).numpy() for name, values in parts.items()},
         y.numpy(),
@@ -117,24 +123,18 @@ def model_classes(model: EventModel) -> list[str]:
     return list(objective.names) if isinstance(objective, Classification) and objective.target == "y" else []
 
 
-def matched_labels(events: EventDataset, names: list[str], labels: bool = True) -> Tensor:
+def matched_labels(events: EventDataset, names: list[str]) -> Tensor:
     """Labels of events with the class numbers of a model.
 
     Args:
         events: the events.
-        names: classes of the model, in its order; without any the labels stay as they are.
-        labels: whether the events' classes are known.
+        names: classes of the model, in its order.
 
     Raises:
-        ConfigError: when the events have a class that the model does not know.
+        ConfigError: when there are events of a class that the model does not know.
     """
-    y = events.column("y")
-    if not names or y.is_floating_point() or y.dim() > 1:
-        return y
-    if not labels:
-        return torch.full_like(y, -1)
-    own = events.class_names
-    if own == names:
+    y, own = events.column("y"), events.class_names
+    if own == names or y.is_floating_point() or y.dim() > 1:
         return y
     unknown = [own[number] for number in y.unique().tolist() if own[number] not in names]
     if unknown:
@@ -151,21 +151,19 @@ def _compare_cards(model: EventModel, events: EventDataset) -> None:
     trained: Mapping[str, Any] = model.metadata.get("data", {}).get("card") or {}
     if not trained:
         return
-    # A card that was kept as JSON has lists where one in memory may have tuples.
+    try:  # as this version of the library writes it
+        trained = load_card(trained).as_dict()
+    except ConfigError as error:
+        warnings.warn(f"the card that the model was trained with cannot be read any more: {error}", stacklevel=3)
+        return
     now = events.card.as_dict()
-    different = [name for name in _SELECTS if _jsonlike(now.get(name)) != _jsonlike(trained.get(name))]
+    different = [name for name in _SELECTS if now.get(name) != trained.get(name)]
     if different:
         warnings.warn(
             f"the events of {events.card.source} have other {' and '.join(different)} than those that the model was "
             "trained on: its predictions may not be meant for them",
             stacklevel=3,
         )
-
-
-def _jsonlike(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _jsonlike(v) for k, v in value.items()}
-    return [_jsonlike(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 @contextlib.contextmanager

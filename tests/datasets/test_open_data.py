@@ -88,8 +88,8 @@ def test_labels_with_the_names_of_their_classes(dataset):
         ({"weight": torch.ones(799)}, "needs one row for each of 800 events, found 799"),
         ({"weight": torch.full((800,), float("nan"))}, "not finite in 800 of 800 events"),
         ({"weight": torch.ones(800, 2)}, "rows of shape"),
-        ({"batch": torch.ones(800)}, "cannot be called 'batch'"),
-        ({"p4": torch.ones(800)}, "cannot be called 'p4'"),
+        ({"batch": torch.ones(800)}, "'batch' cannot name a column"),
+        ({"p4": torch.ones(800)}, "'p4' cannot name a column"),
     ):
         with pytest.raises(ConfigError, match=message):
             dataset.with_columns(**columns)
@@ -163,7 +163,20 @@ def test_events_from_arrays():
         ({"p4": p4 + np.array([0, 0, 4, 0])}, "azimuth outside"),
         ({"p4": p4 - np.array([2, 0, 0, 0])}, "negative transverse momentum"),
         ({"p4": p4, "kind": [99] * 5}, "'kind' holds numbers that are no ObjectType"),
-        ({"p4": p4, "edge_index": [1] * 5}, "cannot be called 'edge_index'"),
+        ({"p4": p4, "edge_index": [1] * 5}, "'edge_index' cannot name a column"),
     ):
         with pytest.raises(ConfigError, match=message):
             EventDataset.from_columns(nodes, counts)
+
+
+@pytest.mark.parametrize(
+    "name", ["jet_index", "batch_weight", "num_nodes", "edge_weight", "time", "u", "p4", "two words"]
+)
+def test_names_that_pyg_would_change_in_a_batch_are_refused(dataset, name):
+    # PyG adds the number of nodes to what has "index" in its name: [[1, 2], [3, 4]] became [[1, 2, 5, 6]].
+    with pytest.raises(ConfigError, match="cannot name a column"):
+        dataset.with_columns(**{name: dataset.weight})
+    other = name if name != "p4" else "weight"
+    p4 = [[50.0, 0.0, 0.0, 1.0]]
+    with pytest.raises(ConfigError, match="cannot name a column"):
+        EventDataset.from_columns({"p4": p4, other: [1.0]}, [1])

@@ -1,4 +1,6 @@
 import copy
+import dataclasses
+import json
 
 import pytest
 import yaml
@@ -73,6 +75,20 @@ def test_card_is_given_as_path_name_mapping_or_card(tmp_path):
         (("splits",), {"train": "all"}, "key 'splits.train': expected a number"),
         (("selection",), ["n_jet >="], "key 'selection'"),
         (("identity",), {"event": "event"}, "key 'identity.event'"),
+        (("objects", "jet", "keep"), {"edge_d0": "dxy"}, r"key 'objects\.jet\.keep\.edge_d0'.*PyG gives that name"),
+        (("objects", "jet", "keep"), {"jet_ptr": "dxy"}, r"key 'objects\.jet\.keep\.jet_ptr'.*PyG changes"),
+        (("objects", "jet", "keep"), {"charge": "q"}, r"key 'objects\.jet\.keep\.charge'.*of its own"),
+        (("objects", "jet", "keep"), {"pt": "2 * pt"}, r"key 'objects\.jet\.keep\.pt'.*another one"),
+        (("objects", "jet", "keep"), {"d0": "dxy >"}, r"key 'objects\.jet\.keep\.d0'.*'dxy >'"),
+        (("objects", "jet", "keeps"), {"d0": "dxy"}, "did you mean 'keep'"),
+        (("fill",), {"d0": -1}, r"key 'fill\.d0': no object keeps 'd0'"),
+        (("table",), {}, "key 'table': unknown key, did you mean 'tables'"),
+        (("tables",), {"mass_of": {"a": 1}}, r"key 'tables\.mass_of\.a': expected a number, default or tolerance"),
+        (("tables",), {"mass_of": {"defualt": 1}}, "did you mean 'default'"),
+        (("tables",), {"mass_of": {0.1: "x"}}, r"key 'tables\.mass_of\.0\.1': expected a number"),
+        (("tables",), {"sqrt": {0.1: 1}}, r"key 'tables\.sqrt': there is a function of that name"),
+        (("tables",), {"mass_of": {}}, r"key 'tables\.mass_of': a table needs at least one key"),
+        (("selection",), ["mas_of(n_jet) > 1"], "no function 'mas_of'"),
     ],
 )
 def test_error_names_file_key_and_nearest_valid_key(tmp_path, path, value, message):
@@ -142,8 +158,32 @@ def test_files_of_a_card_lie_beside_it(tmp_path):
         ("records", {"a": "b"}, r"'records\.a': expected a positive integer"),
         ("keep_btag_score", 1, "expected true or false"),
         ("duplicates", "skip", "'duplicates'"),
+        ("label", {"regression": {"a": "x"}, "value": "y"}, "give one of"),
+        ("label", {"regresion": {"a": "x"}}, "did you mean 'regression'"),
+        ("truth", {"top": {"collection": "GenPart", "keep": {"d0": "dxy"}}}, r"'truth\.top\.keep': truth is counted"),
     ],
 )
 def test_error_of_a_card_wide_key_says_what_is_wrong(key, value, message):
     with pytest.raises(ConfigError, match=message):
         load_card({**MINIMAL, key: value})
+
+
+def test_new_keys_survive_being_written_as_json_and_read():
+    content = copy.deepcopy(MINIMAL)
+    content["tables"] = {"mass_of": {0.1: 0.13957, 0: 0.0, "default": 1}, "charge_of": {-211: -1, "tolerance": 0.4}}
+    content["objects"]["jet"] |= {
+        "keep": {"d0": "dxy", "m": "mass_of(code)"},
+        "cuts": ["pt > 20", "jetId >= 2 ?", ["a > 1", "b > 1"]],
+    }
+    content |= {"fill": {"d0": -1}, "label": {"regression": {"m_top": "GenTop_mass"}}}
+    card = load_card(content)
+    assert [(cut.text, cut.optional) for cut in card.objects["jet"].cuts] == [
+        ("pt > 20", False),
+        ("jetId >= 2", True),
+        ("a > 1 or b > 1", True),
+    ]
+    assert card.class_names == ["m_top"]
+    assert card.node_columns() == {"d0": "dxy of jet", "m": "mass_of(code) of jet"}
+    again = load_card(json.loads(json.dumps(card.as_dict())))
+    assert again == dataclasses.replace(card, source=again.source)
+    assert again.as_dict() == card.as_dict()

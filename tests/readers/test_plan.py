@@ -41,11 +41,37 @@ def test_missing_kinematic_branch_names_the_card_key(tmp_path):
         plan(path, jet=JETS)
 
 
-def test_cut_without_branches_is_skipped_and_reported_but_kinematic_cuts_never_are(nanoaod):
+def test_optional_cut_without_branches_is_skipped_and_reported_but_kinematic_cuts_never_are(nanoaod):
     report = ReadReport()
-    settled = plan(nanoaod, report, jet={**JETS, "cuts": ["pt > 20", "jetId >= 2", "abs(eta) < 2.5"]})
+    settled = plan(nanoaod, report, jet={**JETS, "cuts": ["pt > 20", "jetId >= 2 ?", "abs(eta) < 2.5 ?"]})
     assert [c.text for c in settled.objects["jet"].cuts] == ["pt > 20", "abs(eta) < 2.5"]
     assert any("jetId >= 2" in note and "skipped" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("cuts", [["abs(etta) < 2.5"], ["pt > 20", "abs(etta) < 2.5 and pt > 30 and eta > -5"]])
+def test_misspelt_name_in_a_cut_is_an_error_with_the_nearest_name(nanoaod, cuts):
+    with pytest.raises(ReaderError, match=r"'Jet_etta' for the cut .*did you mean 'eta'.*'objects\.jet\.cuts'"):
+        plan(nanoaod, jet={**JETS, "cuts": cuts})
+
+
+def test_misspelt_name_of_the_files_own_columns_is_named_too(nanoaod):
+    with pytest.raises(ReaderError, match="did you mean 'btagDeepFlavB'"):
+        plan(nanoaod, jet={**JETS, "cuts": ["btagDepFlavB > 0.3"]})
+    with pytest.raises(ReaderError, match=r"'Jet_btagDepFlavB' for the column 'score', did you mean 'btagDeepFlavB'"):
+        plan(nanoaod, jet={**JETS, "keep": {"score": "btagDepFlavB"}})
+
+
+def test_what_a_file_lacks_is_one_line_however_many_cuts_it_concerns(nanoaod):
+    report = ReadReport()
+    muon = {"kind": "muon", "collection": "Muon", "cuts": ["looseId ?", ["isoA < 1", "isoB < 1"]]}
+    boosted = {"kind": "jet", "collection": "FatJet", "optional": True}
+    jets = {**JETS, "cuts": ["jetId >= 2 ?", "puId > 0 ?"]}
+    plan(nanoaod, report, jet=jets, muon=muon, fat=boosted, fatter={**boosted, "collection": "FatterJet"})
+    assert list(report.notes) == [
+        "no branch FatJet_pt or FatJet.pt, FatterJet_pt or FatterJet.pt: events are read without fat, fatter",
+        "no branch for optional cuts, which are skipped: jetId >= 2 (jet), puId > 0 (jet), looseId (muon), "
+        "isoA < 1 or isoB < 1 (muon)",
+    ]
 
 
 def test_first_possible_alternative_of_a_cut_is_taken(nanoaod):

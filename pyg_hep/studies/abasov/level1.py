@@ -34,7 +34,7 @@ def level1(jobs: Sequence[AbasovPretraining], pretrained: Sequence[Mapping[str, 
         print(
             f"\nLevel 1, {job.name}: root mean square error of hidden variables, in standard deviations of all objects"
         )
-        columns = list(model.objective.kinematics)
+        columns = [name for name in model.view.columns if any(name in row for row in table.values())]
         print(f"{'':24s}" + "".join(f"{name:>9s}" for name in columns))
         for name, row in table.items():
             print(f"{name:24s}" + "".join(f"{row[c]['rmse']:9.3f}" if c in row else f"{'':9s}" for c in columns))
@@ -64,11 +64,11 @@ def reconstruction(model: EventModel, events: EventDataset) -> dict[str, dict[st
                     parts.setdefault((f"{place} {name}", variable), []).append(both)
     table: dict[str, dict[str, dict[str, float]]] = {}
     for (name, column), pieces in parts.items():
-        rows = np.concatenate(pieces)
-        if len(rows) > 1:
+        values = np.concatenate(pieces)
+        if len(values) > 1:
             table.setdefault(name, {})[column] = {
-                "rmse": float(np.sqrt((rows[:, 0] ** 2).mean())), "spread": float(rows[:, 1].std()),
-                "objects": len(rows),
+                "rmse": float(np.sqrt((values[:, 0] ** 2).mean())), "spread": float(values[:, 1].std()),
+                "objects": len(values),
             }  # fmt: skip
     return table
 

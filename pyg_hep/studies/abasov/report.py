@@ -149,15 +149,16 @@ def entropy(model: EventModel, searched: Sequence[EventDataset], output: Path) -
     for c, text in enumerate(CLASSES):
         columns[f"probability of {text}"] = {name: (standard, mediator)[k][:, c] for name, k in samples.items()}
     plots.compare_histograms(columns, output / "entropy.png")
+    mean = [float(v.mean()) for v in values]
     result = {
         "auc": float(value[0]), "auc_error": float(error[0]), "jensen_shannon": float(value[1]),
         "jensen_shannon_error": float(error[1]), "events": [len(v) for v in values],
-        "mean_entropy": [float(v.mean()) for v in values],
+        "mean_entropy": mean,
     }  # fmt: skip
     print(
         f"\nEntropy, mediator against Standard Model: AUC {result['auc']:.4f} +- {result['auc_error']:.4f}, "
         f"Jensen-Shannon {result['jensen_shannon']:.4f} +- {result['jensen_shannon_error']:.4f} bit, "
-        f"mean {result['mean_entropy'][1]:.3f} against {result['mean_entropy'][0]:.3f} bit"
+        f"mean {mean[1]:.3f} against {mean[0]:.3f} bit"
     )
     return result
 

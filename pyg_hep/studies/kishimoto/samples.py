@@ -36,7 +36,7 @@ def collisions(place: Place, own: Sequence[str] = ()) -> tuple[list[EventDataset
         return place.splits(CARD, own, SPLITS["pretraining"]), {}
     files = place.files("pretraining", list(KISHIMOTO_COLLISIONS))
     parts = place.splits(CARD, files, SPLITS["pretraining"])
-    selected = sum(np.bincount(part.column("y").numpy(), minlength=len(files)) for part in parts)
+    selected = np.sum([np.bincount(part.column("y").numpy(), minlength=len(files)) for part in parts], axis=0)
     mixture, visible = {}, {}
     for process, passed in zip(files, selected.tolist(), strict=True):
         with uproot.open(files[process]) as file:

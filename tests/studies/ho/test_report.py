@@ -47,6 +47,7 @@ def test_the_best_network_method_is_compared_with_the_trees():
         for seed in (1, 2):
             records += [record(task, name, seed, value) for name, value in (("trees", 0.6), ("scratch", 0.5))]
             records += [record(task, "multiclass", seed, 0.65, variant="better")]
+        records += [record(task, "multiclass", 1, 0.9, variant="lucky")]
     row = over_trees(Fixed(records), [1000])["over_trees_1e3_mean"]
     assert row["value"] == pytest.approx(5.0)
     assert row["method"] == "multiclass/better"
