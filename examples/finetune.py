@@ -85,11 +85,12 @@ def main() -> None:
             text = with_error(row["gain"]["accuracy"], row["gain"]["accuracy_error"], 4, sign=True)
             print(f"{'':10s} accuracy {text} over {row['baseline']} (paired)")
     first = {r["method"]: r for r in records if r["seed"] == options.seeds[0]}
-    y = test.y.numpy()
-    plots.plot_roc({m: (y, r["probability"][:, 1], test.weight.numpy()) for m, r in first.items()}, output / "roc.png")
+    y, weight = test.y.numpy(), test.weight.numpy()
+    runs = {m: [(y, r["probability"][:, 1], weight) for r in records if r["method"] == m] for m in first}
+    plots.plot_roc(runs, output / "roc.png", areas={m: (figures[m]["auc"], figures[m]["auc_error"]) for m in runs})
     plots.plot_losses({m: r["history"] for m, r in first.items() if "history" in r}, output / "loss.png")
     best = first["finetuned" if "finetuned" in first else "scratch"]
-    plots.plot_scores(y, best["probability"][:, 1], ["background", "signal"], output / "score.png", test.weight.numpy())
+    plots.plot_scores(y, best["probability"][:, 1], ["background", "signal"], output / "score.png", weight)
     command.write_results(
         output,
         {

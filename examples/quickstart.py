@@ -80,10 +80,7 @@ def main() -> None:
     card = load_card("simulated_events")
     cards = {purpose: replace(card, splits=splits) for purpose, splits in SPLITS.items()}
 
-    files = {
-        process: sample(process, "pretraining", options.pretraining_events, samples, options.workers)
-        for process in PRETRAINING
-    }
+    files = {p: sample(p, "pretraining", options.pretraining_events, samples, options.workers) for p in PRETRAINING}
     task_files = {
         process: sample(process, "tasks", options.task_events, samples, options.workers)
         for process in sorted({p for pair in TASKS.values() for p in pair})
@@ -119,9 +116,10 @@ def main() -> None:
         tasks[name] = {**figures, "gain": figures["finetuned"]["gain"], "test_events": len(task.test)}
         y, weight = task.test.y.numpy(), task.test.weight.numpy()
         first = {r["method"]: r for r in records if r["seed"] == options.seeds[0]}
-        scores = {method: (y, r["probability"][:, 1], weight) for method, r in first.items()}
-        plots.plot_roc(scores, output / f"roc_{name}.png")
-        plots.plot_scores(y, scores["finetuned"][1], [background, signal], output / f"score_{name}.png", weight)
+        runs = {m: [(y, r["probability"][:, 1], weight) for r in records if r["method"] == m] for m in first}
+        areas = {m: (figures[m]["auc"], figures[m]["auc_error"]) for m in runs}
+        plots.plot_roc(runs, output / f"roc_{name}.png", areas=areas)
+        plots.plot_scores(y, runs["finetuned"][0][1], [background, signal], output / f"score_{name}.png", weight)
         plots.plot_losses({m: r["history"] for m, r in first.items() if "history" in r}, output / f"loss_{name}.png")
 
     print(f"\n{options.events_per_class} training events per class, {len(options.seeds)} seeds; accuracy and AUC in %")

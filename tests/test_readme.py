@@ -63,6 +63,7 @@ def quoted(text: str) -> list[str]:
 def stand_ins(tmp_path, monkeypatch):
     """A folder with a small file for every ROOT file that a block names, and what else the blocks need.
 
+    - A card that a block names is the shipped file of that path, or the template, which a user's own starts from.
     - Trainings end after one epoch: the text is about calls, not about results.
     - An archive's files are made here instead of fetched: no network. The rest of a download is as always.
     - ``dask.distributed.Client`` is one of threads in this process: README's scheduler is none of ours.
@@ -73,6 +74,11 @@ def stand_ins(tmp_path, monkeypatch):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_nanoaod(path, random_nanoaod(EVENTS, seed, truth=True))
+    for name in sorted(set(re.findall(r"[\w/.-]+\.yaml", code))):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        card = ROOT / name if (ROOT / name).is_file() else ROOT / "datasets" / "template.yaml"
+        path.write_text(card.read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 
     original = lightning.Trainer.__init__
