@@ -18,8 +18,8 @@ from torch_geometric.nn import TransformerConv
 from torch_geometric.utils import add_self_loops
 
 from pyg_hep.nn import EventTransformer
-from pyg_hep.nn.buckets import SizeBuckets
 from pyg_hep.nn.conv import MultiHeadAttention
+from pyg_hep.nn.layout import Complete
 from pyg_hep.testing import random_events
 from pyg_hep.transforms.complete_graph import complete_edges
 
@@ -82,7 +82,7 @@ def _layer(counts: list[Tensor], suffix: str) -> dict[str, Any]:
     edges = [add_self_loops(complete_edges(n)[0], num_nodes=len(x))[0] for n, x in zip(counts, inputs, strict=True)]
     pairs = list(zip(counts, inputs, edges, strict=True))
     values = ratios(
-        _steps([lambda x=x, n=n: ours.forward_complete(x, SizeBuckets.of(n)) for n, x, _ in pairs]),
+        _steps([lambda x=x, n=n: ours(x, Complete.of_counts(n)) for n, x, _ in pairs]),
         _steps([lambda x=x, e=e: theirs(x, e) for _, x, e in pairs]),
     )
     name, peer = f"event_transformer_vs_transformer_conv{suffix}", "torch_geometric.nn.TransformerConv, one layer"
@@ -91,7 +91,7 @@ def _layer(counts: list[Tensor], suffix: str) -> dict[str, Any]:
 
 def _encoder(counts: list[Tensor], suffix: str) -> dict[str, Any]:
     torch.manual_seed(0)
-    ours, theirs = EventTransformer(7, WIDTH, LAYERS, HEADS), _PaddedEncoder()
+    ours, theirs = EventTransformer(7, hidden_channels=WIDTH, num_layers=LAYERS, heads=HEADS), _PaddedEncoder()
     batches, padded = [], []
     for seed, number in enumerate(counts):
         batch: Batch = random_events(number, seed=seed)

@@ -15,7 +15,9 @@ import platform
 import sys
 from pathlib import Path
 
-SUITES = {"bench": ("simulation", "loader", "nanoaod", "graph_network", "attention", "trainer")}
+SUITES = {
+    "bench": ("simulation", "loader", "nanoaod", "graph_network", "attention", "trainer", "busy_host", "training_start")
+}
 
 
 def main() -> None:

@@ -10,14 +10,14 @@ seed. Without --pretrained the newest model of examples/pretrain.py or examples/
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from pyg_hep import command
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
-from pyg_hep.evaluation import Task, learning_curve, plots
+from pyg_hep.evaluation import plots
 from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification
+from pyg_hep.studies import FineTuned, FromScratch, Method, Size, Task, Trees, learning_curve
+from pyg_hep.studies.statistics import with_error
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings
 
 KNOWN = ("runs/pretrain/model", "runs/quickstart/pretrain/model")
@@ -64,34 +64,26 @@ def main() -> None:
     if model is None:
         everything = EventModel(GraphNetwork.ho(), Classification(2))
     else:
-        everything = EventModel(model.backbone, Classification(2), model.features)
-    smallest = int(np.bincount(train.y.numpy(), minlength=2).min())
-    size = options.events_per_class or smallest
-    if size > smallest:
-        raise ConfigError(f"--events_per_class {size}: the smaller class has {smallest} training events")
+        everything = EventModel(model.backbone, Classification(2), model.view)
+    task = Task("task", train, val, test)
+    size = options.events_per_class or task.most
+    if size > task.most:
+        raise ConfigError(f"--events_per_class {size}: the smaller class has {task.most} training events")
     print(f"{size} training events of each class, {len(test)} test events, seeds {options.seeds}")
+    settings = replace(chosen.training, progress=False, tensorboard=True)
+    methods: list[Method] = [FromScratch(everything, settings=settings, optimisation=chosen.scratch), Trees()]
+    if pretrained is not None:
+        methods.insert(1, FineTuned(pretrained, settings=settings, optimisation=chosen.optimisation))
     curve, records = learning_curve(
-        Task("task", train, val, test),
-        pretrained,
-        [size],
-        options.seeds,
-        output=output,
-        scratch=everything,
-        settings=replace(chosen.training, progress=False, tensorboard=True),
-        scratch_optimisation=chosen.scratch,
-        finetune_optimisation=chosen.optimisation,
-        workers=options.workers,
+        task, methods, [Size(size, tuple(options.seeds))], output=output, workers=options.workers
     )
     figures = curve[size]
-    for method in (m for m in ("scratch", "finetuned", "trees") if m in figures):
-        row = figures[method]
-        print(
-            f"{method:10s} accuracy {row['accuracy']:.4f} +- {row['accuracy_error']:.4f}   "
-            f"auc {row['auc']:.4f} +- {row['auc_error']:.4f}"
-        )
-    if "gain" in figures:
-        difference = figures["gain"]
-        print(f"gain       accuracy {difference['accuracy']:+.4f} +- {difference['accuracy_error']:.4f} (paired)")
+    for method, row in figures.items():
+        cells = [f"{name} {with_error(row[name], row[f'{name}_error'], 4)}" for name in ("accuracy", "auc")]
+        print(f"{method:10s} {'   '.join(cells)}")
+        if "gain" in row:
+            text = with_error(row["gain"]["accuracy"], row["gain"]["accuracy_error"], 4, sign=True)
+            print(f"{'':10s} accuracy {text} over {row['baseline']} (paired)")
     first = {r["method"]: r for r in records if r["seed"] == options.seeds[0]}
     y = test.y.numpy()
     plots.plot_roc({m: (y, r["probability"][:, 1], test.weight.numpy()) for m, r in first.items()}, output / "roc.png")

@@ -17,7 +17,14 @@ from pyg_hep.evaluation.event_display import plot_event
 from pyg_hep.readers import Card, ReadReport, iterate_events, load_card
 from pyg_hep.schema import ObjectType
 
-UNITS = {"pt": " [GeV]", "mass": " [GeV]", "phi": " [rad]"}
+LABELS = {
+    "pt": "$p_T$ [GeV]",
+    "eta": r"$\eta$",
+    "phi": r"$\phi$ [rad]",
+    "mass": "mass [GeV]",
+    "charge": "charge [e]",
+    "btag": "b-tag",
+}
 
 
 def read(paths: list[str], label: int, card: Card, most: int) -> tuple[ak.Array, ReadReport]:
@@ -91,11 +98,10 @@ def feature_histograms(
     weights = {name: ak.to_numpy(e.weight) for name, e in samples.items()}
     counts = {name: ak.to_numpy(ak.num(objects)) for name, objects in chosen.items()}
     panels = {f"number of {word}s": {name: (counts[name], weights[name]) for name in samples}}
-    for column in ("pt", "eta", "phi", "mass", "charge", "btag"):
+    for column, text in LABELS.items():
         values = {name: ak.to_numpy(ak.flatten(objects[column])) for name, objects in chosen.items()}
         if np.ptp(np.concatenate(list(values.values()))) > 1e-2:  # else there is nothing to see: the mass of a muon
-            label = f"{word} {column}{UNITS.get(column, '')}"
-            panels[label] = {name: (v, np.repeat(weights[name], counts[name])) for name, v in values.items()}
+            panels[f"{word} {text}"] = {name: (v, np.repeat(weights[name], counts[name])) for name, v in values.items()}
     return panels
 
 
@@ -130,10 +136,15 @@ def main() -> None:
         panels = feature_histograms({name: sample for name, sample in samples.items() if len(sample)}, kind)
         if panels:
             compare_histograms(panels, output / f"{kind.name.lower()}.png")
-    shown = events[min(max(options.display, 0), len(events) - 1)]
+    position = min(max(options.display, 0), len(events) - 1)
+    shown = events[position]
+    last = np.cumsum([len(sample) for sample in samples.values()])
+    process = list(samples)[int(np.searchsorted(last, position, side="right"))]
     o = shown.objects
     title = f"event {int(shown.event_number)}" if "event_number" in events.fields else f"entry {int(shown.entry)}"
-    plot_event(o.pt, o.eta, o.phi, o.kind, output / "event.png", btag=o.btag, level=o.level, title=title)
+    looks = {"btag": o.btag, "level": o.level, "process": process, "title": title}
+    plot_event(o.pt, o.eta, o.phi, o.kind, output / "event.png", **looks)
+    results["display"] = {"process": process, "event": title}
     command.write_results(output, results)
     print(f"\nplots and results.json in {output}")
 

@@ -1,14 +1,16 @@
-"""Write a trained model's scores back to ROOT files.
+"""Write what a trained model predicts back to ROOT files.
 
     python examples/predict.py --model runs/finetune/task/finetuned-1000-1/model --data a.root --output runs/predict
 
 For every input file OUTPUT/<name>.root holds a tree of the same name with one entry per input entry, in the same
-order: run, luminosityBlock and event to join on, whether the card selects the event, and the probability of every
-class (NaN where the event is not selected). It can be used as a friend of the input tree.
+order: run, luminosityBlock and event to join on, whether the card selects the event, and every prediction by its name
+(score_<class> of a classifier; NaN where the event is not selected). It can be used as a friend of the input tree.
+Objects and cuts are those of the card that the model was trained with, which travels with it.
 """
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import uproot
@@ -22,18 +24,30 @@ from pyg_hep.training import EventModel, predict
 BRANCHES = {"run_number": ("run", "u4"), "luminosity_block": ("luminosityBlock", "u4"), "event_number": ("event", "u8")}
 
 
+def own_card(model: EventModel, source: str) -> Any:
+    """The card that a model was trained with, without what only makes labels: data need not have it."""
+    card = model.metadata.get("data", {}).get("card") or model.metadata.get("card")
+    if card is None:
+        raise ConfigError(f"{source} does not say which card its events were made with: give it with --card")
+    return {key: value for key, value in load_card(card).as_dict().items() if key not in ("label", "truth")}
+
+
 def main() -> None:
     """Predict file by file."""
     parser = command.Options(__doc__)
     parser.add_argument("--model", required=True, help="folder of a trained model")
     parser.add_argument("--data", nargs="+", required=True, help="ROOT files")
-    parser.add_argument("--card", type=str | None, default=None, help="default: the model's")
+    parser.add_argument(
+        "--card", type=str | None, default=None, help="in place of the card that the model was trained with"
+    )
     parser.add_argument("--output", default="runs/predict", help="folder for the scores")
     parser.add_argument("--cache", default="runs/cache", help="folder for converted events")
-    parser.add_argument("--names", type=list[str] | None, default=None, help="class names; default: score_0, ...")
+    parser.add_argument(
+        "--names", type=list[str] | None, default=None, help="names of the predictions in place of the model's"
+    )
     options = parser.parse_args()
     model = EventModel.from_pretrained(options.model)
-    card = load_card(options.card or model.metadata.get("card") or "cms_nanoaod")
+    card = load_card(options.card or own_card(model, options.model))
     output = command.start_run(options.output, parser, options)
     targets = [output / f"{Path(path).stem}.root" for path in options.data]
     if len(set(targets)) < len(targets):
@@ -43,10 +57,12 @@ def main() -> None:
         if target.exists() and target.resolve() == Path(path).resolve():
             raise ConfigError(f"{target} would overwrite the input file: choose another --output")
         dataset = EventDataset(options.cache, card, path)
-        probability = predict(model, dataset).probability
-        names = options.names or [str(c) for c in range(probability.shape[1])]
-        if len(names) != probability.shape[1]:
-            raise ConfigError(f"{len(names)} names for {probability.shape[1]} classes")
+        predictions = predict(model, dataset, labels=False).columns
+        if not predictions:
+            raise ConfigError(f"{options.model} predicts nothing per event that could be written to a tree")
+        names = options.names or list(predictions)
+        if len(names) != len(predictions):
+            raise ConfigError(f"{len(names)} names for {len(predictions)} predictions")
         with FileReader(path, card) as reader:
             entries, identity = reader.num_entries, reader.identity()
             tree = getattr(reader.source, "tree_name", "Events")
@@ -55,14 +71,14 @@ def main() -> None:
         selected[rows] = True
         columns = {BRANCHES[c][0]: values.astype(BRANCHES[c][1]) for c, values in identity.items()}
         columns["selected"] = selected
-        for name, values in zip(names, probability.T, strict=True):
-            column = np.full(entries, np.nan, dtype=np.float32)
+        for name, values in zip(names, predictions.values(), strict=True):
+            column = np.full((entries, *values.shape[1:]), np.nan, dtype=np.float32)
             column[rows] = values
             columns[f"score_{name}"] = column
         partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
         try:
             with uproot.recreate(partial) as file:
-                file.mktree(tree, {k: v.dtype for k, v in columns.items()})
+                file.mktree(tree, {k: (v.dtype, v.shape[1:]) if v.ndim > 1 else v.dtype for k, v in columns.items()})
                 file[tree].extend(columns)
             partial.replace(target)
         finally:

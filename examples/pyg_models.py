@@ -23,10 +23,9 @@ from torch_geometric.transforms import Compose
 from pyg_hep import command
 from pyg_hep.datasets import EventDataset
 from pyg_hep.evaluation import classification_report, plots
-from pyg_hep.loader import EventLoader
-from pyg_hep.objectives import Classification
-from pyg_hep.objectives.base import weighted_mean
-from pyg_hep.transforms import CompleteGraph, NodeFeatures
+from pyg_hep.inputs import View
+from pyg_hep.objectives import Classification, Loss
+from pyg_hep.transforms import CompleteGraph
 
 
 class EventClassifier(nn.Module):
@@ -64,7 +63,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", required=True, help="files, FILE or NAME=FILE; each name is a class")
     parser.add_argument("--card", default="cms_nanoaod", help="dataset card: a path or a shipped name")
     parser.add_argument("--model", type=Literal["transformer_conv", "gps"], default="transformer_conv", help="layers")
-    parser.add_argument("--features", default="ho", help="published view of the objects, see NodeFeatures")
+    parser.add_argument("--view", default="ho", help="what the model sees of the objects: a published view")
     parser.add_argument("--output", default="runs/pyg_models", help="folder for everything this run writes")
     parser.add_argument("--cache", default="runs/cache", help="folder for converted events")
     parser.add_argument("--layers", type=PositiveInt, default=2, help="number of layers")
@@ -82,13 +81,13 @@ def main() -> None:
 
     train, val, test = (EventDataset(options.cache, options.card, files, split=s) for s in ("train", "val", "test"))
     print("\n".join(train.report.lines()))
-    sample = next(iter(EventLoader(train, 10_000, shuffle=True, seed=options.seed)))
-    view = NodeFeatures(options.features).fitted(sample)  # scales of the training events
+    view = View(options.view)
+    view.measure(train)
     for part in (train, val, test):
-        part.transform = Compose([view, CompleteGraph()])
+        part.transform = Compose([view.add_to, CompleteGraph()])
     # Event weights, scaled such that every class has the same total weight in the training events.
     balance = Classification(train.num_classes, class_weights="balanced")
-    balance.prepare(train)
+    balance.measure(train)
     factors = balance.class_factors
     torch.manual_seed(options.seed)
     shape = (options.layers, options.heads, options.head_width)
@@ -97,7 +96,8 @@ def main() -> None:
     loading = {"batch_size": options.batch_size, "num_workers": options.workers}
 
     def loss(logits: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-        return weighted_mean(nn.functional.cross_entropy(logits, y, reduction="none"), weight * factors.to(y.device)[y])
+        term = Loss.mean(nn.functional.cross_entropy(logits, y, reduction="none"), weight * factors.to(y.device)[y])
+        return term.numerator / term.denominator
 
     def predict(dataset: EventDataset) -> Tensor:
         model.eval()

@@ -18,10 +18,12 @@ import lightning
 
 from pyg_hep import command, simulation
 from pyg_hep.datasets import EventDataset
-from pyg_hep.evaluation import Task, learning_curve, plots
+from pyg_hep.evaluation import plots
 from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification
 from pyg_hep.readers import load_card
+from pyg_hep.studies import FineTuned, FromScratch, Size, Task, Trees, learning_curve
+from pyg_hep.studies.statistics import with_error
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain
 
 PRETRAINING = ("ttbar", "WH", "ZH", "ttH", "ggF", "VBF")
@@ -59,8 +61,12 @@ def main() -> None:
     parser.add_argument("--events_per_class", type=int, default=1_000, help="training events of the tasks")
     parser.add_argument("--seeds", type=list[int], default=[1, 2, 3, 4, 5], help="trainings of each kind")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--pretraining", type=TrainingSettings, default=TrainingSettings(epochs=14, batch_size=256))
-    parser.add_argument("--training", type=TrainingSettings, default=TrainingSettings(epochs=12, batch_size=64))
+    parser.add_argument(
+        "--pretraining", type=TrainingSettings, default=TrainingSettings(epochs=14, batch_size=256, threads=1)
+    )
+    parser.add_argument(
+        "--training", type=TrainingSettings, default=TrainingSettings(epochs=12, batch_size=64, threads=1)
+    )
     # Learning rates and schedule are for ten minutes, not the published ones: 12 epochs of 1e-4 teach a network of
     # this depth nothing, from scratch or not. The same for both kinds of training but for the pretrained layers.
     short = Optimisation(learning_rate=1e-3, schedule="cosine", warmup_epochs=1.0)
@@ -96,25 +102,21 @@ def main() -> None:
     print(f"pretrained on {len(train)} events of {len(PRETRAINING)} processes in {result.seconds:.0f} s")
     plots.plot_losses({"pretraining": result.history}, output / "pretraining_loss.png")
 
-    tasks, curves = {}, {}
+    settings = replace(chosen.training, progress=False, tensorboard=False, checkpoints=False)
+    methods = [
+        FromScratch(result.model, settings=settings, optimisation=chosen.scratch),
+        FineTuned(output / "pretrain" / "model", settings=settings, optimisation=chosen.finetune),
+        Trees(),
+    ]
+    size = Size(options.events_per_class, tuple(options.seeds))
+    tasks = {}
     for name, (signal, background) in TASKS.items():
         classes = {background: task_files[background], signal: task_files[signal]}
         splits = [EventDataset(options.cache, cards["tasks"], classes, split=s) for s in ("train", "val", "test")]
         task = Task(name, *splits)
-        curve, records = learning_curve(
-            task,
-            output / "pretrain" / "model",
-            [options.events_per_class],
-            options.seeds,
-            output=output / "tasks",
-            scratch=result.model,
-            settings=replace(chosen.training, progress=False, tensorboard=False, checkpoints=False),
-            scratch_optimisation=chosen.scratch,
-            finetune_optimisation=chosen.finetune,
-            workers=options.workers,
-        )
-        tasks[name] = {**curve[options.events_per_class], "test_events": len(task.test)}
-        curves[name] = records
+        curve, records = learning_curve(task, methods, [size], output=output / "tasks", workers=options.workers)
+        figures = curve[options.events_per_class]
+        tasks[name] = {**figures, "gain": figures["finetuned"]["gain"], "test_events": len(task.test)}
         y, weight = task.test.y.numpy(), task.test.weight.numpy()
         first = {r["method"]: r for r in records if r["seed"] == options.seeds[0]}
         scores = {method: (y, r["probability"][:, 1], weight) for method, r in first.items()}
@@ -126,11 +128,10 @@ def main() -> None:
     print(f"{'task':10s} {'method':10s} {'accuracy':>14s} {'AUC':>14s}")
     for name, figures in tasks.items():
         for method in ("scratch", "finetuned", "trees", "gain"):
-            row = {k: 100 * v for k, v in figures[method].items()}
-            sign = "+" if method == "gain" else ""
-            cells = [f"{row[k]:{sign}.2f} +- {row[k + '_error']:.2f}" for k in ("accuracy", "auc")]
+            row, sign = figures[method], method == "gain"
+            cells = [with_error(row[k], row[f"{k}_error"], scale=100, sign=sign) for k in ("accuracy", "auc")]
             print(f"{name:10s} {method:10s} {cells[0]:>14s} {cells[1]:>14s}")
-    print("errors: spread over seeds and test events; gain: paired on the same events")
+    print("errors: spread over seeds and test events; gain: of fine-tuning over scratch, paired on the same events")
     gains = {name: (f["gain"]["accuracy"], f["gain"]["accuracy_error"]) for name, f in tasks.items()}
     plots.plot_gains(gains, output / "gain.png")
     seconds = time.perf_counter() - started

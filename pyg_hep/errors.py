@@ -22,6 +22,14 @@ class DownloadError(PygHepError, OSError):
     """A file cannot be fetched or is not what its archive says; names the file, its address and what to do."""
 
 
+class TrainingError(PygHepError, ArithmeticError):
+    """A training cannot go on: its loss is not finite; names the step and the events, and what was kept."""
+
+
+class OutputError(PygHepError, OSError):
+    """A file or folder cannot be written (full, read-only, not there); names it."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the valid name closest to ``name``, else the list of valid names."""
     names = sorted(str(v) for v in valid)

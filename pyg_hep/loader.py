@@ -2,52 +2,57 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Subset
+from torch.utils.data import ConcatDataset, Subset
 from torch_geometric.data import Batch, Data
+from torch_geometric.data.storage import AttrType
 
-from pyg_hep.datasets import EventDataset
+from pyg_hep.datasets import EventDataset, as_events
 from pyg_hep.errors import ConfigError
 from pyg_hep.transforms.complete_graph import CompleteGraph, complete_edges, edge_features
 
 
 class EventSampler:
-    """Order of the events in one epoch, for this process of a distributed job.
+    """Order of the events in one epoch, for one of several shares of it.
 
-    Every process gets the same number of events and no event twice: what does not divide is left out of the
-    epoch (shuffled, it is another one each time). Lightning calls :meth:`set_epoch`.
+    Shares take turns, so that batch k of all of them together is a batch of the whole order. Shuffled shares are
+    equally long: what does not divide is filled with events that are there already, which :attr:`fillers` counts;
+    others are uneven, and no event is in two. Lightning calls :meth:`set_epoch`.
     """
 
-    def __init__(self, size: int, shuffle: bool, seed: int):
-        self.size, self.shuffle, self.seed = size, shuffle, seed
+    def __init__(self, size: int, shuffle: bool, seed: int, shard: tuple[int, int] = (0, 1)):
+        self.size, self.shuffle, self.seed, self.shard = size, shuffle, seed, shard
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """The next order is that of ``epoch``."""
         self.epoch = epoch
 
-    @staticmethod
-    def _place() -> tuple[int, int]:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            return torch.distributed.get_rank(), torch.distributed.get_world_size()
-        return 0, 1
+    @property
+    def fillers(self) -> int:
+        """Events at the end of this share that only make it as long as the others, 0 or 1."""
+        number, shares = self.shard
+        return int(self.shuffle and len(self) * shares - self.size >= shares - number)
 
     def __len__(self) -> int:
-        return self.size // self._place()[1]
+        number, shares = self.shard
+        return -(-self.size // shares) if self.shuffle else len(range(number, self.size, shares))
 
     def order(self) -> Tensor:
         """Positions of this epoch, shape ``[len(self)]``."""
-        rank, world = self._place()
-        if self.shuffle:
-            generator = torch.Generator().manual_seed((self.seed + 0x9E3779B9 * self.epoch) % 2**63)
-            everything = torch.randperm(self.size, generator=generator)
-        else:
-            everything = torch.arange(self.size)
-        return everything[: len(self) * world][rank::world]
+        number, shares = self.shard
+        if not self.shuffle:
+            return torch.arange(number, self.size, shares)
+        generator = torch.Generator().manual_seed((self.seed + 0x9E3779B9 * self.epoch) % 2**63)
+        everything = torch.randperm(self.size, generator=generator)
+        # Of fewer events than shares, some fill several places.
+        places = torch.arange(number, len(self) * shares, shares)
+        return everything[places % max(self.size, 1)]
 
 
 class EventLoader:
@@ -57,7 +62,7 @@ class EventLoader:
     slicing whole columns. The data set's own ``transform`` is not applied.
 
     Args:
-        dataset: the events (an ``EventDataset``, a subset of one, or a ``torch.utils.data.Subset`` of one).
+        dataset: the events: an ``EventDataset``, or a ``Subset`` or ``ConcatDataset`` of PyTorch of such.
         batch_size: events in a batch.
         shuffle: another order in every epoch.
         edges: add ``edge_index`` and ``edge_attr`` of the complete graph. Without them the library's models know
@@ -66,14 +71,17 @@ class EventLoader:
         device: where batches are put.
         drop_last: leave out the last batch when it is smaller.
         seed: of the order; None takes torch's own.
+        shard: number of this share of the events, and of all shares. A share of a shuffled order that is one event
+            short is filled with one of weight 0.
 
     Raises:
-        ConfigError: for a data set that is none of ours, or one with a transform that would be lost.
+        ConfigError: for a data set that is none of ours, one with a transform that would be lost, or a share that is
+            none.
     """
 
     def __init__(
         self,
-        dataset: EventDataset | Subset[Any],
+        dataset: EventDataset | Subset[Any] | ConcatDataset[Any],
         batch_size: int,
         shuffle: bool = False,
         edges: bool = False,
@@ -81,14 +89,9 @@ class EventLoader:
         device: str | torch.device | None = None,
         drop_last: bool = False,
         seed: int | None = None,
+        shard: tuple[int, int] = (0, 1),
     ):
-        positions: Tensor | None = None
-        while isinstance(dataset, Subset):
-            chosen = torch.as_tensor(dataset.indices)
-            positions = chosen if positions is None else chosen[positions]
-            dataset = dataset.dataset  # type: ignore[assignment]
-        if not isinstance(dataset, EventDataset):
-            raise ConfigError(f"EventLoader reads an EventDataset, found {type(dataset).__name__}")
+        dataset = as_events(dataset)
         if dataset.transform is not None and not isinstance(dataset.transform, CompleteGraph):
             raise ConfigError(
                 f"EventLoader does not apply the data set's transform {dataset.transform!r}: give it to the "
@@ -96,12 +99,13 @@ class EventLoader:
             )
         if batch_size < 1:
             raise ConfigError(f"batch_size must be positive, found {batch_size}")
+        if not 0 <= shard[0] < shard[1]:
+            raise ConfigError(f"shard={shard} is none: the number of a share, from 0, and the number of shares")
         self.dataset, self.batch_size, self.edges = dataset, batch_size, edges
         self.transform, self.device, self.drop_last = transform, device, drop_last
-        rows = dataset.positions
-        self._rows = rows if positions is None else rows[positions]
+        self._rows = dataset.positions
         seed = torch.initial_seed() % 2**63 if seed is None else seed
-        self.sampler = EventSampler(len(self._rows), shuffle, seed)
+        self.sampler = EventSampler(len(self._rows), shuffle, seed, shard)
         # Lightning looks at a loader's batch_sampler, after its sampler.
         self.batch_sampler = None
         self._started: tuple[int, int] = (0, 0)
@@ -122,7 +126,9 @@ class EventLoader:
         self.sampler.set_epoch(epoch + 1)
         for number in range(first, len(self)):
             self._started = (epoch, number + 1)
-            yield self.collate(rows[number * self.batch_size : (number + 1) * self.batch_size])
+            last = (number + 1) * self.batch_size >= len(rows)
+            part = rows[number * self.batch_size : (number + 1) * self.batch_size]
+            yield self.collate(part, self.sampler.fillers if last else 0)
 
     def state_dict(self) -> dict[str, int]:
         """Epoch and number of batches handed out in it: enough to go on with the next batch."""
@@ -134,9 +140,11 @@ class EventLoader:
         self.sampler.set_epoch(state["epoch"])
         self._resume = (state["epoch"], state["batches"])
 
-    def collate(self, rows: Tensor) -> Batch:
-        """The batch of some rows of the storage, in this order."""
+    def collate(self, rows: Tensor, fillers: int = 0) -> Batch:
+        """The batch of some rows of the storage, in this order; the last ``fillers`` of them have weight 0."""
         nodes, events, counts = self.dataset.storage.gather(rows)
+        if fillers:
+            events["weight"][-fillers:] = 0.0
         size = len(rows)
         ptr = torch.zeros(size + 1, dtype=torch.int64)
         torch.cumsum(counts, 0, out=ptr[1:])
@@ -161,6 +169,11 @@ class EventLoader:
             store._mapping[name] = values
         # What PyG's collate leaves behind, so that to_data_list() and batch[i] work.
         store.__dict__["_num_nodes"] = counts.tolist()
+        # Where every event has one object, PyG could not tell columns of objects from those of events.
+        known: defaultdict[AttrType, set[str]] = defaultdict(set)
+        store.__dict__["_cached_attr"] = known
+        known[AttrType.NODE] |= {*nodes, "batch"}
+        known[AttrType.OTHER] |= {*events, "ptr", "num_nodes"}
         batch.__dict__["_num_graphs"] = size
         batch.__dict__["_slice_dict"], batch.__dict__["_inc_dict"] = slices, increments
         return batch if self.transform is None else self.transform(batch)

@@ -7,8 +7,8 @@ from torch_geometric.loader import DataLoader
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
-from pyg_hep.loader import EventLoader, EventSampler
-from pyg_hep.transforms import NodeFeatures
+from pyg_hep.inputs import View
+from pyg_hep.loader import EventLoader
 
 
 @pytest.fixture(scope="module")
@@ -105,26 +105,60 @@ def test_state_of_a_finished_epoch_starts_the_next_from_its_beginning(dataset):
 
 
 @pytest.mark.parametrize("world", [2, 3, 7])
-def test_processes_share_an_epoch_in_equal_parts_without_duplicates(monkeypatch, world):
-    orders = []
-    for rank in range(world):
-        monkeypatch.setattr(EventSampler, "_place", staticmethod(lambda rank=rank: (rank, world)))
-        sampler = EventSampler(800, True, 1)
-        orders.append(sampler.order())
-        assert len(sampler) == 800 // world
-    together = torch.cat(orders)
-    assert {len(o) for o in orders} == {800 // world}
-    assert len(together.unique()) == len(together)
+def test_shares_of_a_batch_are_together_the_batch_of_one_process(dataset, world):
+    # 800 events: of 3 and 7 shares the last ones are filled with events of weight 0.
+    shares = [list(EventLoader(dataset, 12, shuffle=True, seed=5, shard=(k, world))) for k in range(world)]
+    assert len({len(share) for share in shares}) == 1
+    assert len({batch.num_graphs for batch in (share[-1] for share in shares)}) == 1
+    fillers = 0
+    for number, whole in enumerate(EventLoader(dataset, 12 * world, shuffle=True, seed=5)):
+        parts = [share[number] for share in shares]
+        weight = torch.cat([part.weight for part in parts])
+        numbers = torch.cat([part.event_number for part in parts])
+        assert sorted(numbers[weight != 0].tolist()) == sorted(whole.event_number.tolist())
+        fillers += int((weight == 0).sum())
+    assert fillers == -800 % world
+
+
+def test_shares_of_fewer_events_than_shares_are_equally_long(dataset):
+    loaders = [EventLoader(dataset[:2], 4, shuffle=True, seed=1, shard=(number, 7)) for number in range(7)]
+    weights = [float(w) for loader in loaders for batch in loader for w in batch.weight]
+    assert weights == [1, 1, 0, 0, 0, 0, 0]
+
+
+def test_shares_for_validation_are_uneven_and_hold_every_event_once(dataset):
+    numbers = [events_of(EventLoader(dataset, 64, shard=(k, 3))) for k in range(3)]
+    assert [len(part) for part in numbers] == [267, 267, 266]
+    assert len(torch.cat(numbers).unique()) == 800
+    with pytest.raises(ConfigError, match=r"shard=\(3, 3\) is none"):
+        EventLoader(dataset, 64, shard=(3, 3))
+
+
+def test_nothing_looks_at_other_processes(monkeypatch, dataset):
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 4)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
+    assert len(events_of(EventLoader(dataset, 64))) == 800
+
+
+def test_columns_of_objects_and_events_are_told_apart_where_every_event_has_one_object(dataset):
+    one = dataset.index_select(torch.arange(4))
+    counts = torch.ones(4, dtype=torch.int64)
+    single = EventDataset.from_columns({"p4": torch.rand(4, 4), "d0": torch.rand(4)}, counts, {"rho": torch.rand(4)})
+    batch = next(iter(EventLoader(single, 4)))
+    assert batch.is_node_attr("d0")
+    assert not batch.is_node_attr("rho")
+    assert len(one) == 4
 
 
 def test_transform_is_applied_to_the_whole_batch(dataset):
-    batch = next(iter(EventLoader(dataset, 16, transform=NodeFeatures.ho())))
+    batch = next(iter(EventLoader(dataset, 16, transform=View.ho().add_to)))
     assert batch.x.shape == (batch.num_nodes, 7)
 
 
 def test_transform_of_the_data_set_is_refused_rather_than_lost(dataset):
     changed = dataset.copy()
-    changed.transform = NodeFeatures.ho()
+    changed.transform = View.ho().add_to
     with pytest.raises(ConfigError, match="does not apply the data set's transform"):
         EventLoader(changed, 16)
     changed.transform = None
@@ -140,7 +174,7 @@ def test_subset_of_torch_is_understood(dataset):
 
 
 def test_other_data_sets_and_sizes_are_one_sentence(dataset):
-    with pytest.raises(ConfigError, match="reads an EventDataset, found list"):
+    with pytest.raises(ConfigError, match="events are an EventDataset, or a Subset or ConcatDataset .* found list"):
         EventLoader([1, 2], 16)
     with pytest.raises(ConfigError, match="batch_size must be positive"):
         EventLoader(dataset, 0)

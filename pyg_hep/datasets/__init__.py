@@ -1,5 +1,6 @@
 """Records to ``InMemoryDataset``: fingerprinted conversion, column storage, splits, downloads."""
 
+from pyg_hep.datasets.combine import as_events, concatenate
 from pyg_hep.datasets.event_dataset import EventDataset
 from pyg_hep.datasets.named import (
     ATLASTopTagging,
@@ -22,4 +23,6 @@ __all__ = [
     "LHCOlympics",
     "TopTagging",
     "ZJets",
+    "as_events",
+    "concatenate",
 ]

@@ -15,7 +15,17 @@ from torch_geometric.data import Data, InMemoryDataset
 
 from pyg_hep.datasets.conversion import convert
 from pyg_hep.datasets.fingerprint import Files, fingerprint, reading_part, source_files
+from pyg_hep.datasets.open_data import (
+    ChangedStorage,
+    ColumnsInMemory,
+    Storage,
+    checked_nodes,
+    content_digest,
+    event_values,
+    number_of_classes,
+)
 from pyg_hep.datasets.storage import MANIFEST, EventStorage
+from pyg_hep.datasets.yields import expected_yields
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.readers import Card, ReadReport, load_card
 from pyg_hep.transforms.complete_graph import CompleteGraph, complete_edges, edge_features
@@ -79,7 +89,7 @@ class EventDataset(InMemoryDataset):
         self._executor, self._on_error = executor, on_error
         super().__init__(str(root), transform, pre_transform, pre_filter, force_reload=force_reload)
         self._executor = None  # an executor can't be pickled to a worker, and is not needed any more
-        self.storage = EventStorage(self._folder)
+        self.storage: Storage = EventStorage(self._folder)
         if split is not None:
             self._indices = self._split_indices(split)
 
@@ -127,7 +137,7 @@ class EventDataset(InMemoryDataset):
             if name == split:
                 break
             first += fraction
-        key = self.storage.split_key
+        key = EventStorage(self._folder).split_key
         indices = np.flatnonzero((key >= first) & (key < first + self.card.splits[split]))
         if not len(indices):
             raise ConfigError(f"the split {split!r} of {self.card.source} holds none of {len(key)} events")
@@ -158,22 +168,89 @@ class EventDataset(InMemoryDataset):
         Raises:
             ConfigError: when the card lacks the luminosity or a cross section.
         """
-        weight, manifest = self.card.weight, self.storage.manifest
-        missing = [name for name in manifest["processes"] if name not in weight.cross_section]
-        if weight.luminosity is None or missing:
-            what = f"weight.cross_section.{missing[0]}" if missing else "weight.luminosity"
-            raise ConfigError(f"expected yields need the key {what!r} of {self.card.source}")
-        yields = {}
-        for name in manifest["processes"]:
-            read = manifest["sum_of_weights_read_per_process"][name]
-            total = manifest["generator_weights_per_process"][name]
-            total = read if total is None else total
-            if not total or not read:
-                raise ConfigError(f"the weights of {name} sum up to {total}: no yield can be normalised to them")
-            total *= 1 - manifest["sum_of_weights_invalid_per_process"][name] / read
-            share = manifest["sum_of_weights_selected_per_process"][name] / total
-            yields[name] = weight.cross_section[name] * 1000 * weight.luminosity * share
-        return yields
+        if self.storage.manifest.get("replaced_weights"):
+            raise ConfigError(f"{self!r} has other weights than its files: no yields can be worked out")
+        return expected_yields(self.card, self.storage.manifest)
+
+    @property
+    def digest(self) -> str:
+        """Hash of what this data set holds: columns, events, order and names of the classes; not where it lies."""
+        rows = [] if self._indices is None else [self.positions]
+        return content_digest(self.storage.digest, *rows, *self.class_names)
+
+    def with_columns(self, class_names: Sequence[str] | None = None, **columns: Any) -> EventDataset:
+        """The same events with other, or further, event columns: ``with_columns(weight=w, y=labels)``.
+
+        The objects are shared with this data set, which stays as it is. OmniFold's weights and pseudo labels are of
+        this kind. A weight that is replaced leaves no expected yields.
+
+        Args:
+            class_names: of the classes or labels of ``y``; None keeps them.
+            columns: one row per event of this (sub)set, arrays or tensors; shape ``[N]`` or ``[N, k]``.
+
+        Raises:
+            ConfigError: for another length, numbers that are not finite, a reserved name, or a label outside the
+                classes.
+        """
+        storage, rows = self.storage, self.positions
+        values = {
+            name: event_values(name, column, len(rows), storage.event_columns.get(name))
+            for name, column in columns.items()
+        }
+        changes: dict[str, Any] = {}
+        if class_names is not None or "y" in values:
+            y = values.get("y", storage.column("y", rows))
+            names = list(class_names) if class_names is not None else list(storage.manifest["class_names"])
+            changes = {"class_names": names, "num_classes": number_of_classes(y, names)}
+        if "weight" in values:
+            changes["replaced_weights"] = True
+        result = copy.copy(self)
+        result.storage, result._indices = ChangedStorage(storage, rows, values, changes), None  # type: ignore[assignment]
+        return result
+
+    @classmethod
+    def from_columns(
+        cls,
+        nodes: Mapping[str, Any],
+        counts: Any,
+        events: Mapping[str, Any] | None = None,
+        class_names: Sequence[str] = (),
+        transform: Callable[[Data], Any] | None = _COMPLETE_GRAPH,
+        card: Card | None = None,
+    ) -> EventDataset:
+        """A data set of events in memory, such as generated ones.
+
+        Args:
+            nodes: columns with one row per object: ``p4`` (pt [GeV], eta, phi in [-pi, pi), mass [GeV]) and any other;
+                ``kind`` is a particle, ``level`` reconstructed, ``charge`` and ``btag`` 0 where they are not given.
+            counts: objects of each event, shape ``[N]``.
+            events: columns with one row per event; ``y`` is 0 and ``weight`` 1 where they are not given.
+            class_names: of the classes.
+            transform: as for the class.
+            card: what the events are like; an empty one by default.
+
+        Raises:
+            ConfigError: for columns that cannot be those of events.
+        """
+        sizes = torch.as_tensor(counts).long().reshape(-1)
+        if bool((sizes < 0).any()) or not len(sizes):
+            raise ConfigError("counts must be the numbers of objects of at least one event, none of them negative")
+        columns = {"y": torch.zeros(len(sizes), dtype=torch.int64), "weight": torch.ones(len(sizes))}
+        columns |= {name: event_values(name, values, len(sizes)) for name, values in (events or {}).items()}
+        names = list(class_names)
+        manifest = {
+            "processes": names, "class_names": names, "num_classes": number_of_classes(columns["y"], names),
+            "report": ReadReport().as_dict(), "replaced_weights": True, "skipped": {},
+        }  # fmt: skip
+        dataset = cls.__new__(cls)
+        dataset._folder, dataset._sources = Path(), []
+        dataset._indices = None  # type: ignore[assignment]
+        dataset.root, dataset.transform, dataset.force_reload, dataset.log = "", transform, False, True
+        dataset.pre_transform = dataset.pre_filter = dataset._data = dataset.slices = dataset._data_list = None
+        dataset._executor, dataset._on_error = None, "raise"
+        dataset.card = Card("columns", {}) if card is None else card
+        dataset.storage = ColumnsInMemory(checked_nodes(nodes, int(sizes.sum())), sizes, columns, manifest)
+        return dataset
 
     @property
     def report(self) -> ReadReport:
@@ -195,8 +272,7 @@ class EventDataset(InMemoryDataset):
     @property
     def num_nodes(self) -> int:
         """Nodes of all events of this (subset of the) data set."""
-        offsets, positions = self.storage.offsets, self.positions
-        return int((offsets[positions + 1] - offsets[positions]).sum())
+        return int(self.storage.counts(self.positions).sum())
 
     @property
     def data(self) -> Any:
@@ -222,17 +298,17 @@ class EventDataset(InMemoryDataset):
         Raises:
             ConfigError: when there is no such column.
         """
-        columns = self.storage.events
+        columns = self.storage.event_columns
         if name not in columns:
-            raise ConfigError(f"no event column {name!r} in {self._folder}: {nearest(name, columns)}")
-        return columns[name][self.positions]
+            raise ConfigError(f"no event column {name!r} in {self!r}: {nearest(name, columns)}")
+        return self.storage.column(name, self.positions)
 
     def __getattr__(self, key: str) -> Any:
         # dataset.y and friends, as PyG data sets have them, without a loop over events.
         storage = self.__dict__.get("storage")
-        if storage is not None and key in storage.events:
+        if storage is not None and key in storage.event_columns:
             return self.column(key)
-        if storage is not None and key in storage.nodes:
+        if storage is not None and key in storage.node_columns:
             return storage.gather(self.positions)[0][key]
         hint = ""
         if key == "data":

@@ -219,6 +219,14 @@ class EventStorage:
         key = self._map("split_key", self.num_events).numpy().view(np.uint64)
         return (key >> np.uint64(11)).astype(np.float64) / 2.0**53
 
+    def counts(self, events: Tensor) -> Tensor:
+        """Nodes of some events, shape ``[B]``."""
+        return self.offsets[events + 1] - self.offsets[events]
+
+    def column(self, name: str, events: Tensor) -> Tensor:
+        """An event column of some events, shape ``[B, ...]``."""
+        return self.events[name][events].to(self._types[name])
+
     def gather(self, events: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
         """Copy the rows of some events, in the order given.
 

@@ -3,7 +3,6 @@
 from pyg_hep.evaluation import plots
 from pyg_hep.evaluation.baseline import SummaryVariables, boosted_trees
 from pyg_hep.evaluation.cost import break_even, cost_ratio
-from pyg_hep.evaluation.learning_curves import Recipe, Task, learning_curve
 from pyg_hep.evaluation.object_variables import ObjectVariables
 from pyg_hep.evaluation.plots import (
     compare_histograms,
@@ -13,23 +12,18 @@ from pyg_hep.evaluation.plots import (
     plot_roc,
     plot_scores,
 )
-from pyg_hep.evaluation.records import RunRecords
 from pyg_hep.evaluation.report import classification_report, paired_difference
 from pyg_hep.evaluation.similarity import ensemble_cka, linear_cka
 
 __all__ = [
     "ObjectVariables",
-    "Recipe",
-    "RunRecords",
     "SummaryVariables",
-    "Task",
     "boosted_trees",
     "break_even",
     "classification_report",
     "compare_histograms",
     "cost_ratio",
     "ensemble_cka",
-    "learning_curve",
     "linear_cka",
     "paired_difference",
     "plot_confusion",

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.collections import PathCollection
 from numpy.typing import ArrayLike
+from torch import Tensor
 
+from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import PygHepError
 from pyg_hep.evaluation.plots import COLOURS, png_figure
 from pyg_hep.schema import Level, ObjectType
 
 _MARKERS = {Level.RECO: "o", Level.GEN: "D"}
+
+
+def draw_event(dataset: EventDataset, index: int, path: str | Path) -> None:
+    """Draw one event of a data set, under the name of its class (of its process, where a card has no label).
+
+    Args:
+        dataset: the events.
+        index: position in the data set.
+        path: of the PNG.
+
+    Raises:
+        PygHepError: for a position outside, and for an event without objects.
+    """
+    if not -len(dataset) <= index < len(dataset):
+        raise PygHepError(f"no event {index} among the {len(dataset)} of {dataset!r}")
+    data = dataset[index]
+    pt, eta, phi, _ = data.p4.numpy().T
+    name = _label(data.y, dataset.class_names)
+    number = f"event {int(data.event_number)}" if "event_number" in data else f"entry {index}"
+    plot_event(pt, eta, phi, data.kind, path, btag=data.btag, level=data.level, process=name, title=number)
+
+
+def _label(y: Tensor, names: Sequence[str]) -> str:
+    """Name of a class, or the labels of an event that are not 0."""
+    if y.ndim == 1 and not y.is_floating_point():
+        return names[int(y)]
+    values = zip(names, y.flatten().tolist(), strict=True)
+    return ", ".join(name if value == 1 else f"{name} = {value:.4g}" for name, value in values if value)
 
 
 def plot_event(
@@ -24,6 +55,7 @@ def plot_event(
     *,
     btag: ArrayLike | None = None,
     level: ArrayLike | None = None,
+    process: str = "",
     title: str = "",
 ) -> None:
     """Draw one event: a marker per object, its area growing with pt.
@@ -39,7 +71,8 @@ def plot_event(
         path: of the PNG.
         btag: b-tagging decisions, shape ``[n]``.
         level: :class:`~pyg_hep.schema.Level`, shape ``[n]``.
-        title: above the plot.
+        process: what the event is, in front of the title: the name of its process or class.
+        title: above the plot, such as the event's number.
 
     Raises:
         PygHepError: for an event without objects.
@@ -49,7 +82,7 @@ def plot_event(
         raise PygHepError("an event without objects cannot be drawn")
     tagged = np.zeros(len(pt), dtype=bool) if btag is None else np.asarray(btag) > 0
     levels = np.zeros(len(pt), dtype=int) if level is None else np.asarray(level)
-    area = 30 + 1500 * pt / pt.max()
+    area = 30 + 1500 * pt / max(float(pt.max()), 1e-9)
     # Ten colours for twelve kinds: the last two never share a plot with the first two.
     colours = {k: COLOURS[int(k) % len(COLOURS)] for k in ObjectType}
     with png_figure(path, size=(9.0, 6.0)) as figure:
@@ -59,10 +92,13 @@ def plot_event(
                 mine = (kind == k) & (levels == one)
                 if not mine.any():
                     continue
-                name = k.name.lower().replace("_", " ") + (" (generated)" if one is Level.GEN else "")
+                generated = " (generated)" if one is Level.GEN else ""
+                name = k.name.lower().replace("_", " ") + generated
                 if k is ObjectType.MET:
                     for value, size in zip(phi[mine], pt[mine], strict=True):
-                        axes.axhline(value, color=colours[k], linestyle="--", label=f"missing pT, {size:.0f} GeV")
+                        style = ":" if generated else "--"
+                        label = f"missing $p_T${generated}, {size:.0f} GeV"
+                        axes.axhline(value, color=colours[k], linestyle=style, label=label)
                     continue
                 hollow = one is Level.GEN
                 axes.scatter(
@@ -79,8 +115,11 @@ def plot_event(
         if tagged.any():
             axes.scatter([], [], s=120, facecolors="none", edgecolors="black", label="b-tagged")
         widest = max(2.5, float(np.abs(eta).max()) * 1.1)
-        axes.set(xlim=(-widest, widest), ylim=(-np.pi, np.pi), xlabel="$\\eta$", ylabel="$\\phi$ [rad]")
-        axes.set_title(title, fontsize=14)
+        # Markers at the seam, where both edges are the same azimuth, are whole.
+        for seam in (-np.pi, np.pi):
+            axes.axhline(seam, color="grey", linewidth=0.8, gid="seam")
+        axes.set(xlim=(-widest, widest), ylim=(-1.1 * np.pi, 1.1 * np.pi), xlabel="$\\eta$", ylabel="$\\phi$ [rad]")
+        axes.set_title(", ".join(part for part in (process, title) if part), fontsize=14)
         legend = axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
         for handle in legend.legend_handles:
             if isinstance(handle, PathCollection):

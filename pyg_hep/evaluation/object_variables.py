@@ -11,8 +11,8 @@ from torch import Tensor
 
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.evaluation.variables import LEPTONS, by_momentum
+from pyg_hep.inputs import View
 from pyg_hep.schema import ObjectType
-from pyg_hep.transforms.node_features import NodeFeatures
 
 GROUPS = {"b_jet": 4, "light_jet": 8, "lepton": 4, "photon": 2, "met": 1}
 """How many objects of each group have columns; for those of Abasov et al. and Kishimoto et al. that is all."""
@@ -25,7 +25,7 @@ class ObjectVariables:
     transverse momentum. No variable is made from two objects.
 
     Args:
-        columns: features of an object, see :class:`~pyg_hep.transforms.NodeFeatures`.
+        columns: columns of an object, see :class:`~pyg_hep.inputs.View`.
         at_most: objects of each group, in place of :data:`GROUPS`.
 
     Raises:
@@ -33,14 +33,18 @@ class ObjectVariables:
     """
 
     def __init__(self, columns: str | Sequence[str], at_most: Mapping[str, int] | None = None) -> None:
-        self.features = NodeFeatures(columns)
+        self.view = View(columns)
         for name in at_most or {}:
             if name not in GROUPS:
                 raise ConfigError(f"no group of objects {name!r}: {nearest(name, GROUPS)}")
         self.at_most = {**GROUPS, **(at_most or {})}
 
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {"columns": list(self.view.columns), "at_most": dict(self.at_most)}
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(self.features.columns)}; {self.at_most})"
+        return f"{type(self).__name__}({', '.join(self.view.columns)}; {self.at_most})"
 
     @property
     def names(self) -> list[str]:
@@ -49,13 +53,13 @@ class ObjectVariables:
             f"{group}{place + 1}_{column}"
             for group, number in self.at_most.items()
             for place in range(number)
-            for column in self.features.columns
+            for column in self.view.columns
         ]
 
     @torch.no_grad()
     def __call__(self, batch: Any) -> np.ndarray:
         """Return the table, shape ``[B, F]``, float32."""
-        raw = self.features.raw(batch).float()
+        raw = self.view.values(batch).float()
         is_jet = batch.kind == ObjectType.JET
         groups = {
             "b_jet": is_jet & (batch.btag > 0),

@@ -60,6 +60,10 @@ class SummaryVariables:
         self.leptons = leptons
         self.charges = charges
 
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {"jets": self.jets, "leptons": self.leptons, "charges": self.charges}
+
     def __repr__(self) -> str:
         ending = "" if self.charges else ", charges=False"
         return f"{type(self).__name__}(jets={self.jets}, leptons={self.leptons}{ending})"

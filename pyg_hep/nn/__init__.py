@@ -2,8 +2,11 @@
 
 from pyg_hep.nn.backbone import Backbone
 from pyg_hep.nn.event_transformer import EventTransformer
+from pyg_hep.nn.explainable import Explainable
 from pyg_hep.nn.graph_network import GraphNetwork
 from pyg_hep.nn.heads import LinearHead, reset_head
+from pyg_hep.nn.id_tables import IdTables
+from pyg_hep.nn.layout import Layout
 from pyg_hep.nn.mlp import MLP
 from pyg_hep.nn.pair_bias import PairBias
 from pyg_hep.nn.representation import Representation
@@ -13,7 +16,10 @@ __all__ = [
     "MLP",
     "Backbone",
     "EventTransformer",
+    "Explainable",
     "GraphNetwork",
+    "IdTables",
+    "Layout",
     "LinearHead",
     "PairBias",
     "Representation",

@@ -3,65 +3,122 @@
 from __future__ import annotations
 
 import abc
-from typing import Any
+import inspect
+from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from pyg_hep.errors import ConfigError
+from pyg_hep.nn.explainable import Explainable
+from pyg_hep.nn.heads import LinearHead
+from pyg_hep.nn.layout import Layout
 from pyg_hep.nn.representation import Representation
-from pyg_hep.transforms.complete_graph import node_counts
+
+
+class Columns(NamedTuple):
+    """What a backbone takes of its input: ``[*N, F]``, ``[*N, 4]``, ``[B, G]``, ``[*N, K]``; None where it has none."""
+
+    x: Tensor
+    p4: Tensor
+    u: Tensor | None
+    ids: Tensor | None
 
 
 class Backbone(nn.Module, abc.ABC):
     """A model that represents events; tasks, heads and losses are none of its business.
 
+    Every argument of the constructor is kept as an attribute of its name.
+
     Attributes:
+        in_channels: width of the node features ``x``.
+        event_channels: width of the event columns ``u``.
+        id_channels: sizes of the tables of the integer columns ``ids``.
         out_channels: width of the representation.
-        preset: name of the :class:`~pyg_hep.transforms.NodeFeatures` view that it reads, or None.
+        preset: name of the published view that it reads, or None.
     """
 
+    in_channels: int
+    event_channels: int = 0
+    id_channels: tuple[int, ...] = ()
     out_channels: int
     preset: str | None = None
 
     @abc.abstractmethod
-    def forward(self, batch: Data) -> Representation:
-        """Represent a batch with ``x``, ``p4``, ``batch`` and ``ptr``; no ``edge_index`` means complete graphs."""
+    def forward(self, input: Data) -> Representation:
+        """Represent events.
+
+        Args:
+            input: packed: ``x`` [N, F], ``p4`` (pt [GeV], eta, phi [rad], mass [GeV]) [N, 4], ``batch`` and ``ptr`` of
+                a PyG ``Batch``, and ``edge_index`` where the graphs are not complete. Padded: ``x`` [B, n, F], ``p4``
+                [B, n, 4] and ``mask`` [B, n]. Both: ``u`` [B, G] and ``ids`` of the shape of ``x`` where the backbone
+                has event or id channels. Everything else is not looked at, ``edge_attr`` included: what is said of
+                pairs is made from ``p4``.
+        """
 
     @abc.abstractmethod
+    def stages(self) -> dict[str, list[nn.Module]]:
+        """Parts in order of depth, by name: ``encoder``, ``layers.0``, ``layers.1``, ..., ``decoder``.
+
+        Every parameter is in exactly one stage.
+        """
+
     def config(self) -> dict[str, Any]:
-        """Constructor arguments, as plain JSON."""
+        """Constructor arguments, as plain JSON: ``type(model)(**model.config())`` has the same architecture."""
+        values = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
+    def reset_parameters(self) -> None:
+        """Draw all weights anew."""
+        for parts in self.stages().values():
+            for part in parts:
+                part.reset_parameters()  # type: ignore[operator]
 
-def model_columns(model: nn.Module, batch: Data, in_channels: int) -> tuple[Tensor, Tensor]:
-    """Node features ``x`` and four-vectors ``p4`` of a batch.
+    def make_head(self, level: str, width: int) -> nn.Module:
+        """A new head, called with a :class:`~pyg_hep.nn.Representation`; a linear layer unless a backbone has better.
 
-    Raises:
-        ConfigError: when the batch lacks one of them, or has it with another width.
-    """
-    for name, width in (("x", in_channels), ("p4", 4)):
-        if name not in batch:
-            raise ConfigError(
-                f"{type(model).__name__}: the batch has no column {name!r}; "
-                + ("apply a NodeFeatures view first" if name == "x" else "edges are made from it")
-            )
-        column = batch[name]
-        if column.dim() != 2 or column.size(1) != width:
-            shape = tuple(column.shape)
-            raise ConfigError(f"{type(model).__name__}: {name!r} has shape {shape}, expected (objects, {width})")
-    return batch.x, batch.p4
+        Args:
+            level: ``"graph"``: one row per event; ``"nodes"``: one per object.
+            width: number of outputs.
+        """
+        return LinearHead(self.out_channels, width, level)
 
+    def explainable(self, head: nn.Module | None = None) -> nn.Module:
+        """This model in the form that ``torch_geometric.explain`` wants, see :class:`~pyg_hep.nn.Explainable`.
 
-def host_counts(batch: Data) -> Tensor:
-    """Objects of each event on the host, shape ``[B]``, int64, without waiting for a device where possible.
+        Args:
+            head: applied to the representation; None explains the events' representation itself.
+        """
+        return Explainable(self, head)
 
-    A loader leaves the numbers beside the batch (``_num_nodes``), on the host whatever the device of the columns.
-    """
-    counts = node_counts(batch)
-    if counts.device.type == "cpu":
-        return counts
-    kept = batch._store.__dict__.get("_num_nodes")
-    if kept is not None and len(kept) == counts.numel() and sum(kept) == batch.num_nodes:
-        return torch.tensor(kept, dtype=torch.int64)
-    return counts.cpu()
+    def columns(self, input: Data, layout: Layout) -> Columns:
+        """The columns that this backbone reads, checked, zero in the padding.
+
+        Raises:
+            ConfigError: when the input lacks one of them, or has it with another width.
+        """
+        shape = tuple(input.x.shape[:-1]) if "x" in input and input.x.dim() > 1 else ()
+        expected: dict[str, tuple[int, ...]] = {"x": (*shape, self.in_channels), "p4": (*shape, 4)}
+        if self.event_channels:
+            expected["u"] = (layout.num_events, self.event_channels)
+        if self.id_channels:
+            expected["ids"] = (*shape, len(self.id_channels))
+        values: dict[str, Tensor | None] = dict.fromkeys(Columns._fields)
+        for name, size in expected.items():
+            value = input[name]
+            if tuple(value.shape) != size:
+                raise ConfigError(f"{type(self).__name__}: {name!r} has shape {tuple(value.shape)}, expected {size}")
+            values[name] = value if name == "u" else layout.clean(value)
+        return Columns(**values)  # type: ignore[arg-type]
+
+    def layout(self, input: Data, layers: Any = ()) -> Layout:
+        """The layout of an input, see :meth:`Layout.of`, once it is known to have all columns.
+
+        Raises:
+            ConfigError: when it lacks one.
+        """
+        reads = {"x": True, "p4": True, "u": self.event_channels > 0, "ids": bool(self.id_channels)}
+        for name, read in reads.items():
+            if read and name not in input:
+                raise ConfigError(f"{type(self).__name__}: the input has no column {name!r}; apply a view first")
+        return Layout.of(input, layers)

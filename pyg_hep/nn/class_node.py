@@ -1,4 +1,4 @@
-"""``ClassNode``: a node of its own in every event, which attends to all others and stands for the event."""
+"""``ClassNode``: a node of its own in every event, which attends to all objects and stands for the event."""
 
 from __future__ import annotations
 
@@ -7,37 +7,34 @@ from torch import Tensor, nn
 
 
 class ClassNode(nn.Module):
-    """A learned vector that joins every event as its last node.
+    r"""A learned vector for every event, moved by the event's columns where there are any.
+
+    .. math:: c = v + W u
 
     Args:
         channels: width of the nodes.
+        event_channels: width of the event columns ``u``; v is the bias of their map.
 
     Source: Devlin et al., arXiv:1810.04805, section 3 (the token [CLS]).
     """
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, event_channels: int = 0):
         super().__init__()
         self.vector = nn.Parameter(torch.empty(channels))
+        self.columns = nn.Linear(event_channels, channels, bias=False) if event_channels else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the vector anew."""
+        """Draw the weights anew."""
         nn.init.normal_(self.vector, std=0.02)
+        if self.columns is not None:
+            self.columns.reset_parameters()
 
-    @staticmethod
-    def places(counts: Tensor, event: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows of the objects, shape ``[N]``, and of the class nodes, shape ``[B]``, once these have joined."""
-        own = counts.cumsum(0) + torch.arange(counts.numel(), device=counts.device)
-        return torch.arange(event.numel(), device=event.device) + event, own
+    def forward(self, u: Tensor | None, num_events: int) -> Tensor:
+        """Class nodes ``[B, D]`` of event columns ``[B, G]``."""
+        vector = self.vector.expand(num_events, -1)
+        return vector if self.columns is None else vector + self.columns(u)
 
-    def join(self, x: Tensor, objects: Tensor, own: Tensor) -> Tensor:
-        """Rows ``[N + B, D]`` of the objects' rows ``[N, D]``."""
-        everything = x.new_empty(x.size(0) + own.numel(), x.size(1))
-        everything = everything.index_copy(0, objects, x)
-        return everything.index_copy(0, own, self.vector.to(x.dtype).expand(own.numel(), -1))
-
-    @staticmethod
-    def edges(edge_index: Tensor, event: Tensor, objects: Tensor, own: Tensor) -> Tensor:
-        """Given edges between objects, and those between each object and the class node of its event, both ways."""
-        between = torch.stack([objects, own[event]])
-        return torch.cat([objects[edge_index], between, between.flip(0)], dim=1)
+    def __repr__(self) -> str:
+        event_channels = 0 if self.columns is None else self.columns.in_features
+        return f"{type(self).__name__}({self.vector.numel()}, event_channels={event_channels})"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pyg_hep.transforms.pair_features import check_pair_columns, pair_features
+from pyg_hep.inputs.pairs import check_pair_columns, pair_features
 
 
 class PairBias(nn.Module):
@@ -16,8 +16,8 @@ class PairBias(nn.Module):
     .. math:: b_{ij} = W_2 \operatorname{GELU}(W_1 f_{ij} + b_1)
 
     Args:
-        columns: names of :data:`~pyg_hep.transforms.pair_features.PAIR_COLUMNS`;
-            :data:`~pyg_hep.transforms.pair_features.PARTICLE` is the input of the Particle Transformer.
+        columns: names of :data:`~pyg_hep.inputs.pairs.PAIR_COLUMNS`;
+            :data:`~pyg_hep.inputs.pairs.PARTICLE` is the input of the Particle Transformer.
         heads: number of heads.
         hidden_channels: width of the hidden layer.
 

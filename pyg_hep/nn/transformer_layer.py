@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.nn.conv.attention import MultiHeadAttention
+from pyg_hep.nn.layout import Layout, PairValues
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu}
 
@@ -22,8 +23,6 @@ class TransformerLayer(nn.Module):
 
         \text{norm last:}\quad x \leftarrow \mathrm{LN}(x + \mathrm{Attention}(x)), \quad
         x \leftarrow \mathrm{LN}(x + \mathrm{FF}(x))
-
-    How the attention is carried out (along edges, in blocks, on padded events) is the caller's choice.
 
     Args:
         channels: width.
@@ -61,12 +60,12 @@ class TransformerLayer(nn.Module):
         for part in (self.attention, self.inner, self.outer, self.attention_norm, self.feed_forward_norm):
             part.reset_parameters()
 
-    def forward(self, x: Tensor, attend: Callable[[MultiHeadAttention, Tensor], Tensor]) -> Tensor:
-        """Update nodes of any shape ``[..., D]``; ``attend`` carries out the attention it is given."""
+    def forward(self, x: Tensor, layout: Layout, bias: PairValues | None = None) -> Tensor:
+        """Update nodes ``[*N, D]``; layout and bias are those of :class:`~pyg_hep.nn.conv.MultiHeadAttention`."""
         if self.norm_first:
-            x = x + self._drop(attend(self.attention, self.attention_norm(x)))
+            x = x + self._drop(self.attention(self.attention_norm(x), layout, bias))
             return x + self._drop(self._feed_forward(self.feed_forward_norm(x)))
-        x = self.attention_norm(x + self._drop(attend(self.attention, x)))
+        x = self.attention_norm(x + self._drop(self.attention(x, layout, bias)))
         out: Tensor = self.feed_forward_norm(x + self._drop(self._feed_forward(x)))
         return out
 

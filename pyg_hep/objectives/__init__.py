@@ -1,9 +1,22 @@
-"""What a model is trained for: corruption, heads, loss and figures."""
+"""What a model is trained for: passes, corruption, heads, loss, figures, predictions."""
 
-from pyg_hep.objectives.base import Objective
+from pyg_hep.objectives.base import Loss, NodeColumn, Objective, Step
 from pyg_hep.objectives.classification import Classification
 from pyg_hep.objectives.masked_objects import MaskedObjects
+from pyg_hep.objectives.meters import Metric
 from pyg_hep.objectives.multi_label import MultiLabel
+from pyg_hep.objectives.regression import Regression
 from pyg_hep.objectives.replaced_object import ReplacedObject
 
-__all__ = ["Classification", "MaskedObjects", "MultiLabel", "Objective", "ReplacedObject"]
+__all__ = [
+    "Classification",
+    "Loss",
+    "MaskedObjects",
+    "Metric",
+    "MultiLabel",
+    "NodeColumn",
+    "Objective",
+    "Regression",
+    "ReplacedObject",
+    "Step",
+]

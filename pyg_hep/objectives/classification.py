@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -11,10 +11,13 @@ from torch import Tensor, nn
 from torch_geometric.data import Batch
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.metrics import accuracy, roc_auc
-from pyg_hep.nn import Backbone, Representation
-from pyg_hep.objectives.base import Objective, check_negative_policy, loss_weight, settle_negative_policy, weighted_mean
-from pyg_hep.transforms.lorentz_augment import LorentzAugment
+from pyg_hep.inputs import View
+from pyg_hep.nn import Backbone, LinearHead
+from pyg_hep.objectives.base import Loss, Model, NodeColumn, Objective, Step
+from pyg_hep.objectives.meters import ClassFigures, Metric
+
+if TYPE_CHECKING:
+    from pyg_hep.datasets import EventDataset
 
 
 class Classification(Objective):
@@ -32,6 +35,8 @@ class Classification(Objective):
             or ``"error"``. None takes the policy of the data set's card. Metrics always keep them.
         augment: arguments of the :class:`~pyg_hep.transforms.LorentzAugment` that changes training events; None
             leaves them as they are.
+        target: event column with the true class.
+        class_names: by which predictions are called, and matched with data; None takes those of the training events.
 
     Raises:
         ConfigError: for options that cannot be used.
@@ -40,8 +45,6 @@ class Classification(Objective):
     """
 
     class_factors: Tensor
-    label = "y"
-    """The event column with the true class."""
 
     def __init__(
         self,
@@ -49,8 +52,10 @@ class Classification(Objective):
         class_weights: Sequence[float] | str | None = None,
         negative_weights: str | None = None,
         augment: Mapping[str, Any] | None = None,
+        target: str = "y",
+        class_names: Sequence[str] | None = None,
     ):
-        super().__init__()
+        super().__init__(target, negative_weights, augment)
         if num_classes < 2:
             raise ConfigError(f"a classification needs at least two classes, found num_classes={num_classes}")
         factors = torch.ones(num_classes)
@@ -61,55 +66,47 @@ class Classification(Objective):
             if len(class_weights) != num_classes:
                 raise ConfigError(f"{len(class_weights)} class weights for {num_classes} classes")
             factors = torch.tensor([float(w) for w in class_weights])
+        if class_names is not None and len(set(class_names)) != num_classes:
+            raise ConfigError(f"{num_classes} classes need as many different names, found {', '.join(class_names)}")
         self.num_classes = num_classes
         self.class_weights = class_weights if isinstance(class_weights, str | None) else list(class_weights)
-        self.negative_weights = check_negative_policy(negative_weights)
-        self.transform = None if augment is None else LorentzAugment(**augment)
+        self.class_names = None if class_names is None else list(class_names)
         self.register_buffer("class_factors", factors)
-
-    def augment(self, batch: Batch) -> Batch:
-        """Changed copies of the training events, where augmentation is asked for."""
-        return batch if self.transform is None else self.transform(batch)
-
-    def heads(self, backbone: Backbone) -> nn.ModuleDict:
-        """A linear layer from the graph's representation to one logit per class."""
-        self.head = nn.ModuleDict({"logits": nn.Linear(backbone.out_channels, self.num_classes)})
-        return self.head
-
-    def forward(self, representation: Representation) -> dict[str, Tensor]:
-        """``logits`` of shape ``[B, num_classes]``."""
-        return {"logits": self.head["logits"](representation.graph)}
-
-    def loss(self, representation: Representation, batch: Batch) -> dict[str, Tensor]:
-        """``cross_entropy``, weighted."""
-        logits, y = self.forward(representation)["logits"], batch[self.label]
-        weight = loss_weight(batch, self.negative_weights) * self.class_factors[y]
-        values = F.cross_entropy(logits, y, reduction="none")
-        return {"cross_entropy": weighted_mean(values, weight)}
-
-    def targets(self, batch: Batch) -> dict[str, Tensor]:
-        """Label and weight (event times class weight) of each event."""
-        y = batch[self.label]
-        return {"y": y, "weight": batch.weight * self.class_factors[y]}
-
-    def metrics(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, float]:
-        """Weighted ``accuracy`` and ``auc`` (one against the rest, averaged, for more than two classes)."""
-        y, weight = targets["y"].cpu().numpy(), targets["weight"].double().cpu().numpy()
-        probability = outputs["logits"].double().softmax(dim=-1).cpu().numpy()
-        figures = {"accuracy": float(accuracy(y, probability, weight))}
-        if len(set(y.tolist())) == self.num_classes:
-            score = probability[:, 1] if self.num_classes == 2 else probability
-            figures["auc"] = float(roc_auc(y, score, weight))
-        return figures
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments."""
-        return {
-            "num_classes": self.num_classes,
-            "class_weights": self.class_weights,
-            "negative_weights": self.negative_weights,
-            "augment": None if self.transform is None else self.transform.config(),
-        }
+        own = {"num_classes": self.num_classes, "class_weights": self.class_weights, "class_names": self.class_names}
+        return {**own, **super().config()}
+
+    def bind(self, backbone: Backbone, view: View) -> None:
+        """A head from the graph's representation to one logit per class."""
+        self.heads = nn.ModuleDict({"logits": backbone.make_head("graph", self.num_classes)})
+
+    def step(self, batch: Batch, model: Model, generator: torch.Generator | None, training: bool) -> Step:
+        """``cross_entropy``, weighted."""
+        batch = self.augmented(batch, generator, training)
+        y, outputs = self.target_of(batch), self(model.represent(batch))
+        values = F.cross_entropy(outputs["logits"], y, reduction="none")
+        factors = self.class_factors[y]
+        losses = {"cross_entropy": Loss.mean(values, self.loss_weight(batch) * factors)}
+        return Step(losses, outputs, {"y": y, "weight": batch.weight * factors})
+
+    def predict(
+        self, batch: Batch, model: Model, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor | NodeColumn]:
+        """Class probabilities by the names of the classes."""
+        logits = self(model.represent(batch))["logits"]
+        probability = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(dim=-1)
+        return dict(zip(self.names, probability.unbind(-1), strict=True))
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the classes; their numbers where nothing names them."""
+        return self.class_names or [str(number) for number in range(self.num_classes)]
+
+    def meters(self) -> list[Metric]:
+        """Accuracy and AUC."""
+        return [ClassFigures(self.num_classes)]
 
     @torch.no_grad()
     def probe(self, graph: Tensor, y: Tensor, weight: Tensor, strength: float = 0.1) -> None:
@@ -124,6 +121,9 @@ class Classification(Objective):
             weight: event weights, shape ``[N]``; their absolute values count.
             strength: C; smaller is flatter. With 64 columns and 2,000 events 0.01 to 0.1 generalised best.
 
+        Raises:
+            ConfigError: for a head that is not linear.
+
         Source: Kumar et al., arXiv:2202.10054 (linear probing, then fine-tuning).
         """
         from sklearn.linear_model import LogisticRegression  # slow to import, and rarely needed
@@ -135,37 +135,40 @@ class Classification(Objective):
         matrix, offset = torch.from_numpy(fit.coef_), torch.from_numpy(fit.intercept_)
         if self.num_classes == 2:  # one row for class 1, shared out evenly between the two logits
             matrix, offset = torch.cat([-matrix, matrix]) / 2, torch.cat([-offset, offset]) / 2
-        head = cast(nn.Linear, self.head["logits"])
-        head.weight.copy_(matrix / scale)
-        head.bias.copy_(offset - (matrix / scale) @ mean)
+        head = self.heads["logits"]
+        if not isinstance(head, LinearHead):
+            raise ConfigError(f"a {type(head).__name__} cannot be fitted beforehand, only a linear head: probe=False")
+        head.linear.weight.copy_(matrix / scale)
+        head.linear.bias.copy_(offset - (matrix / scale) @ mean)
 
-    def settle_weights(self, dataset: Any) -> None:
-        """Fix what the loss does with negative weights."""
-        self.negative_weights = settle_negative_policy(self.negative_weights, dataset)
-
-    def prepare(self, dataset: Any) -> None:
-        """Check labels and weights, settle the policy for negative weights, balance the classes.
+    def measure(self, train: EventDataset) -> None:
+        """Check labels and weights, settle the policy for negative weights, balance the classes, name them.
 
         Raises:
             ConfigError: for a label outside the classes, a class without events or weight, or negative weights
                 under the policy ``"error"``.
         """
-        y, weight = dataset.column("y"), dataset.column("weight").double()
+        y, weight = train.column(self.target), train.column("weight").double()
+        if y.is_floating_point() or y.dim() > 1:
+            raise ConfigError(f"{self.target!r} of {train!r} holds no class numbers: a Classification needs integers")
         if int(y.min()) < 0 or int(y.max()) >= self.num_classes:
             found = int(y.max()) if int(y.max()) >= self.num_classes else int(y.min())
             raise ConfigError(
                 f"label {found} is out of range: {self.num_classes} classes are numbered 0 to "
-                f"{self.num_classes - 1} (data set {dataset!r})"
+                f"{self.num_classes - 1} (data set {train!r})"
             )
         counts = torch.bincount(y, minlength=self.num_classes)
         if (counts == 0).any():
             empty = [c for c in range(self.num_classes) if counts[c] == 0]
-            raise ConfigError(f"no event of class {', '.join(map(str, empty))} in {dataset!r}")
-        self.settle_weights(dataset)
+            raise ConfigError(f"no event of class {', '.join(map(str, empty))} in {train!r}")
+        super().measure(train)
         if self.class_weights == "balanced":
             used = weight.abs() if self.negative_weights == "absolute" else weight
             sums = torch.zeros(self.num_classes, dtype=torch.float64).index_add_(0, y, used)
             if (sums <= 0).any():
-                raise ConfigError(f"the weights of a class in {dataset!r} sum to {float(sums.min()):.3g}")
+                raise ConfigError(f"the weights of a class in {train!r} sum to {float(sums.min()):.3g}")
             # The mean weight times factor is 1, so that losses of different samples can be compared.
             self.class_factors.copy_(len(y) / (self.num_classes * sums))
+        names = train.class_names
+        if self.class_names is None and self.target == "y" and len(names) == self.num_classes:
+            self.class_names = list(names)

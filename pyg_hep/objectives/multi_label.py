@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -11,9 +11,13 @@ from torch import Tensor, nn
 from torch_geometric.data import Batch
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.metrics import roc_auc
-from pyg_hep.nn import Backbone, Representation
-from pyg_hep.objectives.base import Objective, check_negative_policy, loss_weight, settle_negative_policy, weighted_mean
+from pyg_hep.inputs import View
+from pyg_hep.nn import Backbone
+from pyg_hep.objectives.base import Loss, Model, NodeColumn, Objective, Step
+from pyg_hep.objectives.meters import LabelFigures, Metric
+
+if TYPE_CHECKING:
+    from pyg_hep.datasets import EventDataset
 
 
 class MultiLabel(Objective):
@@ -29,6 +33,9 @@ class MultiLabel(Objective):
         num_labels: number of labels K.
         regression: positions of the labels that are numbers.
         negative_weights: as for :class:`~pyg_hep.objectives.Classification`.
+        augment: as for :class:`~pyg_hep.objectives.Classification`.
+        target: event column with the labels.
+        class_names: of the labels, by which predictions are called; None takes those of the training events.
 
     Raises:
         ConfigError: for options that cannot be used.
@@ -38,15 +45,25 @@ class MultiLabel(Objective):
 
     is_number: Tensor
 
-    def __init__(self, num_labels: int, regression: Sequence[int] = (), negative_weights: str | None = None):
-        super().__init__()
+    def __init__(
+        self,
+        num_labels: int,
+        regression: Sequence[int] = (),
+        negative_weights: str | None = None,
+        augment: Mapping[str, Any] | None = None,
+        target: str = "y",
+        class_names: Sequence[str] | None = None,
+    ):
+        super().__init__(target, negative_weights, augment)
         if num_labels < 1:
             raise ConfigError(f"MultiLabel needs at least one label, found num_labels={num_labels}")
         outside = [k for k in regression if not 0 <= k < num_labels]
         if outside or len(set(regression)) < len(regression):
             raise ConfigError(f"regression={list(regression)} must name different labels of 0 to {num_labels - 1}")
         self.num_labels, self.regression = num_labels, tuple(sorted(regression))
-        self.negative_weights = check_negative_policy(negative_weights)
+        if class_names is not None and len(set(class_names)) != num_labels:
+            raise ConfigError(f"{num_labels} labels need as many different names, found {', '.join(class_names)}")
+        self.class_names = None if class_names is None else list(class_names)
         is_number = torch.zeros(num_labels, dtype=torch.bool)
         is_number[list(self.regression)] = True
         self.register_buffer("is_number", is_number, persistent=False)
@@ -60,75 +77,70 @@ class MultiLabel(Objective):
         """
         return cls(41, regression=range(5))
 
-    def heads(self, backbone: Backbone) -> nn.ModuleDict:
-        """A linear layer from the graph's representation to one output per label."""
-        self.head = nn.ModuleDict({"logits": nn.Linear(backbone.out_channels, self.num_labels)})
-        return self.head
+    def bind(self, backbone: Backbone, view: View) -> None:
+        """A head from the graph's representation to one output per label."""
+        self.heads = nn.ModuleDict({"logits": backbone.make_head("graph", self.num_labels)})
 
-    def forward(self, representation: Representation) -> dict[str, Tensor]:
-        """``logits`` of shape ``[B, K]``."""
-        return {"logits": self.head["logits"](representation.graph)}
-
-    def loss(self, representation: Representation, batch: Batch) -> dict[str, Tensor]:
+    def step(self, batch: Batch, model: Model, generator: torch.Generator | None, training: bool) -> Step:
         """``cross_entropy`` of the yes-or-no labels and ``squared_error`` of the numbers, each over K."""
-        outputs, y = self.forward(representation)["logits"], batch.y
-        weight = loss_weight(batch, self.negative_weights)
-        entropy = F.binary_cross_entropy_with_logits(outputs, y, reduction="none")
-        terms = {"cross_entropy": (entropy, ~self.is_number), "squared_error": ((outputs - y) ** 2, self.is_number)}
-        return {
-            name: weighted_mean((values * chosen).sum(dim=1) / self.num_labels, weight)
-            for name, (values, chosen) in terms.items()
-            if bool(chosen.any())
+        batch = self.augmented(batch, generator, training)
+        y, outputs = self.target_of(batch), self(model.represent(batch))
+        estimate, weight = outputs["logits"], self.loss_weight(batch)
+        entropy = F.binary_cross_entropy_with_logits(estimate, y.to(estimate.dtype), reduction="none")
+        terms = {"cross_entropy": (entropy, ~self.is_number), "squared_error": ((estimate - y) ** 2, self.is_number)}
+        numbers = len(self.regression)
+        present = {"cross_entropy": numbers < self.num_labels, "squared_error": numbers > 0}
+        losses = {
+            name: Loss.mean((values * here).sum(dim=1) / self.num_labels, weight)
+            for name, (values, here) in terms.items()
+            if present[name]
         }
+        return Step(losses, outputs, {"y": y, "weight": batch.weight})
 
-    def targets(self, batch: Batch) -> dict[str, Tensor]:
-        """Labels and weight of each event."""
-        return {"y": batch.y, "weight": batch.weight}
+    def predict(
+        self, batch: Batch, model: Model, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor | NodeColumn]:
+        """Probabilities of the yes-or-no labels and values of the numbers, by the names of the labels."""
+        estimate = self(model.represent(batch))["logits"]
+        values = torch.where(self.is_number, estimate, estimate.sigmoid())
+        return dict(zip(self.names, values.unbind(-1), strict=True))
 
-    def metrics(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, float]:
-        """Mean ``accuracy`` and ``auc`` of the yes-or-no labels, ``rmse`` of the numbers, weighted.
+    @property
+    def names(self) -> list[str]:
+        """Names of the labels; their numbers where nothing names them."""
+        return self.class_names or [str(number) for number in range(self.num_labels)]
 
-        The AUC is averaged over the labels of which there are both kinds of events.
-        """
-        weight = targets["weight"].double().cpu()
-        y, found = targets["y"].double().cpu(), outputs["logits"].detach().double().cpu()
-        number = self.is_number.cpu()
-        figures: dict[str, float] = {}
-        if bool((~number).any()):
-            right = ((found > 0) == (y > 0.5))[:, ~number].double().mean(dim=1)
-            figures["accuracy"] = float((weight * right).sum() / weight.sum())
-            both = [k for k in torch.nonzero(~number)[:, 0].tolist() if 0 < float(y[:, k].mean()) < 1]
-            areas = [roc_auc(y[:, k].long().numpy(), found[:, k].numpy(), weight.numpy()) for k in both]
-            if areas:
-                figures["auc"] = float(sum(areas) / len(areas))
-        if bool(number.any()):
-            square = ((found - y) ** 2)[:, number].mean(dim=1)
-            figures["rmse"] = float(((weight * square).sum() / weight.sum()).clamp(min=0).sqrt())
-        return figures
+    def meters(self) -> list[Metric]:
+        """Accuracy, AUC and root mean square error."""
+        return [LabelFigures(self.is_number)]
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments."""
         return {
             "num_labels": self.num_labels,
             "regression": list(self.regression),
-            "negative_weights": self.negative_weights,
+            "class_names": self.class_names,
+            **super().config(),
         }
 
-    def prepare(self, dataset: Any) -> None:
-        """Check the labels and settle the policy for negative weights.
+    def measure(self, train: EventDataset) -> None:
+        """Check and name the labels, and settle the policy for negative weights.
 
         Raises:
             ConfigError: for events with another number of labels, a yes-or-no label other than 0 and 1, or
                 negative weights under the policy ``"error"``.
         """
-        y = dataset.column("y")
+        y = train.column(self.target)
         shape = tuple(y.shape[1:])
         if shape != (self.num_labels,):
             found = f"{shape[0]} labels" if shape else "a class number"
-            raise ConfigError(f"MultiLabel of {self.num_labels} labels: events of {dataset!r} have {found}")
+            raise ConfigError(f"MultiLabel of {self.num_labels} labels: events of {train!r} have {found}")
         binary = y[:, ~self.is_number.to(y.device)]
         if not bool(((binary == 0) | (binary == 1)).all()):
             raise ConfigError(
-                f"a label of {dataset!r} is neither 0 nor 1: name the labels that are numbers with regression=[...]"
+                f"a label of {train!r} is neither 0 nor 1: name the labels that are numbers with regression=[...]"
             )
-        self.negative_weights = settle_negative_policy(self.negative_weights, dataset)
+        super().measure(train)
+        names = train.class_names
+        if self.class_names is None and self.target == "y" and len(names) == self.num_labels:
+            self.class_names = list(names)

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch, Data
+from torch_geometric.explain import Explainer, GNNExplainer
+from torch_geometric.nn import MessagePassing
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.schema import NODE_COLUMNS, OPTIONAL_NODE_COLUMNS
-from pyg_hep.testing.events import random_events, with_features
-from pyg_hep.transforms.complete_graph import CompleteGraph
+from pyg_hep.testing.inputs import NODE_INPUTS, padded, random_inputs, with_edges
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
 """Allowed difference relative to the largest value. In float32 about fifty layers of width 64 to 256 leave
@@ -41,11 +41,6 @@ def assert_close(found: Tensor, expected: Tensor, what: str, tolerance: float | 
     assert difference <= allowed, f"{what}: differs by {difference:.3g}, allowed {allowed:.3g}"
 
 
-def node_columns(batch: Data) -> list[str]:
-    """Names of the columns with one row per object."""
-    return [name for name in (*NODE_COLUMNS, *OPTIONAL_NODE_COLUMNS, "x") if name in batch]
-
-
 def permute_objects(batch: Batch, seed: int = 0) -> tuple[Batch, Tensor]:
     """A copy with the objects of each event in random order, and the old place of each object, shape ``[N]``."""
     generator = torch.Generator().manual_seed(seed)
@@ -53,23 +48,42 @@ def permute_objects(batch: Batch, seed: int = 0) -> tuple[Batch, Tensor]:
     parts = [torch.randperm(n, generator=generator) + k for k, n in zip(starts, counts, strict=True)]
     order = torch.cat(parts)
     batch = batch.clone()
-    for name in node_columns(batch):
-        batch[name] = batch[name][order]
+    for name in NODE_INPUTS:
+        if name in batch:
+            batch[name] = batch[name][order]
     return batch, order
 
 
 def single_event(batch: Batch, number: int) -> Data:
-    """One event of a batch as a ``Data`` of its node columns."""
+    """One event of a batch as a ``Data``."""
     start, end = batch.ptr[number : number + 2].tolist()
-    return Data(**{name: batch[name][start:end] for name in node_columns(batch)}, num_nodes=end - start)
+    columns = {name: batch[name][start:end] for name in NODE_INPUTS if name in batch}
+    if "u" in batch:
+        columns["u"] = batch.u[number : number + 1]
+    return Data(**columns, num_nodes=end - start)
 
 
-def outputs_and_gradients(model: nn.Module, batch: Data) -> dict[str, Tensor]:
-    """Outputs, and gradients of a fixed random projection of them, by parameter and for the features ``x``."""
+def outputs_and_gradients(model: nn.Module, batch: Data, form: str = "complete") -> dict[str, Tensor]:
+    """Outputs, and gradients of a fixed random projection of them: by parameter, and of ``x``, ``p4`` and ``u``.
+
+    Args:
+        model: the backbone.
+        batch: packed model input.
+        form: which layout it is given in: ``"complete"``, ``"edges"`` or ``"padded"`` (NaN in the padding, and
+            places without an object must come out as zeros).
+    """
     batch = batch.clone()
-    batch.x = batch.x.detach().requires_grad_()
+    for name in ("x", "p4", "u"):
+        if name in batch:
+            batch[name] = batch[name].detach().requires_grad_()
     model.zero_grad(set_to_none=True)
-    nodes, graph = model(batch)
+    forms = {"complete": lambda: batch, "edges": lambda: with_edges(batch), "padded": lambda: padded(batch)}
+    input = forms[form]()
+    out = model(input)
+    nodes, graph = out.nodes, out.graph
+    if form == "padded":
+        assert not nodes[~input.mask].any(), "padding comes out as something else than zeros"
+        nodes = nodes[input.mask]
     generator = torch.Generator().manual_seed(1)
     # Normalised outputs have constant sums of squares; a projection keeps every gradient alive.
     total = sum(
@@ -78,8 +92,9 @@ def outputs_and_gradients(model: nn.Module, batch: Data) -> dict[str, Tensor]:
     assert isinstance(total, Tensor)
     total.backward()
     gradients = {f"gradient of {k}": p.grad for k, p in model.named_parameters() if p.grad is not None}
-    found = {"nodes": nodes.detach(), "graph": graph.detach(), "gradient of x": batch.x.grad, **gradients}
-    return {name: value.clone() for name, value in found.items() if value is not None}
+    inputs = {f"gradient of {k}": batch[k].grad for k in ("x", "p4", "u") if k in batch}
+    values = {"nodes": nodes.detach(), "graph": graph.detach(), **inputs, **gradients}
+    return {name: value.clone() for name, value in values.items() if value is not None}
 
 
 def assert_permutation_invariant(model: nn.Module, batch: Batch) -> None:
@@ -102,13 +117,14 @@ def assert_batch_equals_single(model: nn.Module, batch: Batch) -> None:
             assert_close(together.nodes[start:end], alone.nodes, f"nodes of event {number}")
 
 
-def assert_paths_agree(model: nn.Module, batch: Batch) -> None:
-    """Without edges (fused path) and with the edges of the complete graph: same outputs, same gradients."""
-    fused = outputs_and_gradients(model, batch)
-    sparse = outputs_and_gradients(model, CompleteGraph()(batch.clone()))
-    assert fused.keys() == sparse.keys(), f"gradients only on one path: {sorted(fused.keys() ^ sparse.keys())}"
-    for name, value in sparse.items():
-        assert_close(fused[name], value, f"{name}, fused against sparse")
+def assert_layouts_agree(model: nn.Module, batch: Batch) -> None:
+    """Edges of the complete graph, complete graphs without edges, padded events: same outputs, same gradients."""
+    expected = outputs_and_gradients(model, batch, "edges")
+    for form in ("complete", "padded"):
+        values = outputs_and_gradients(model, batch, form)
+        assert values.keys() == expected.keys(), f"gradients only in one: {sorted(values.keys() ^ expected.keys())}"
+        for name, value in expected.items():
+            assert_close(values[name], value, f"{name}, {form} against edges")
 
 
 def assert_events_independent(model: nn.Module, batch: Batch) -> None:
@@ -126,11 +142,21 @@ def assert_events_independent(model: nn.Module, batch: Batch) -> None:
     assert not torch.equal(after.graph[0], before.graph[0]), "the changed event has the same representation"
 
 
+def assert_stages_cover(model: Any) -> None:
+    """Every parameter of the model is in exactly one stage."""
+    names = {id(p): name for name, p in model.named_parameters()}
+    listed = [id(p) for parts in model.stages().values() for part in parts for p in part.parameters()]
+    missing = sorted(name for key, name in names.items() if key not in listed)
+    assert not missing, f"in no stage: {', '.join(missing)}"
+    twice = sorted(name for key, name in names.items() if listed.count(key) > 1)
+    assert not twice, f"in two stages: {', '.join(twice)}"
+
+
 class BackboneTests:
     """Inherit, give :meth:`build`, and pytest runs these tests on the model.
 
-    The model reads batches without ``edge_index`` as complete graphs (that is the contract), and
-    ``x`` of :meth:`events` has 7 columns unless a subclass makes another view.
+    The model reads batches without ``edge_index`` as complete graphs (that is the contract);
+    its ``in_channels``, ``event_channels`` and ``id_channels`` say what :meth:`events` makes for it.
     """
 
     @classmethod
@@ -140,9 +166,10 @@ class BackboneTests:
 
     @classmethod
     def events(cls, dtype: torch.dtype = torch.float64, counts: tuple[int, ...] = _COUNTS) -> Batch:
-        """Random events with the features that the model reads."""
-        batch: Any = with_features(random_events(counts, seed=3, dtype=dtype))
-        return batch
+        """Random events in the columns that the model reads: ``x``, ``p4``, and ``u`` and ``ids`` where it has them."""
+        model: Any = cls.build()
+        widths = model.in_channels, model.event_channels, model.id_channels
+        return random_inputs(counts, *widths, seed=3, dtype=dtype)
 
     def _model(self, dtype: torch.dtype = torch.float64) -> Any:
         torch.manual_seed(0)
@@ -151,9 +178,10 @@ class BackboneTests:
     def test_outputs_have_one_row_per_object_and_one_per_event(self) -> None:
         """Shapes of the contract."""
         model, batch = self._model(), self.events()
-        nodes, graph = model(batch)
-        assert nodes.shape[0] == batch.num_nodes
-        assert graph.shape == (batch.num_graphs, model.out_channels)
+        out = model(batch)
+        assert out.nodes.shape[0] == batch.num_nodes
+        assert out.graph.shape == (batch.num_graphs, model.out_channels)
+        assert out.layout.num_events == batch.num_graphs
 
     def test_order_of_objects_does_not_matter(self) -> None:
         """Invariance of the event, equivariance of the objects."""
@@ -167,19 +195,79 @@ class BackboneTests:
         """No leak from event to event."""
         assert_events_independent(self._model(), self.events())
 
-    def test_fused_and_sparse_path_agree_in_float64(self) -> None:
-        """Outputs and gradients to 1e-10."""
-        assert_paths_agree(self._model(), self.events())
+    def test_layouts_agree_in_float64(self) -> None:
+        """Outputs and gradients to 1e-10, on events of 1 to 30 objects."""
+        assert_layouts_agree(self._model(), self.events(counts=tuple(range(1, 31))))
 
-    def test_fused_and_sparse_path_agree_in_float32(self) -> None:
+    def test_layouts_agree_in_float32(self) -> None:
         """Outputs and gradients to the relative bound."""
-        assert_paths_agree(self._model(torch.float32), self.events(torch.float32))
+        assert_layouts_agree(self._model(torch.float32), self.events(torch.float32))
 
     def test_events_of_one_object_have_outputs_and_gradients(self) -> None:
         """A batch without any edge."""
         model, batch = self._model(), self.events(counts=(1, 1, 1))
-        assert_paths_agree(model, batch)
+        assert_layouts_agree(model, batch)
         assert_batch_equals_single(model, batch)
+
+    def test_edge_features_of_the_input_are_not_read(self) -> None:
+        """Geometry comes from the four-vectors that the model sees."""
+        model, batch = self._model(), with_edges(self.events())
+        other = batch.clone()
+        other.edge_attr = torch.ones_like(batch.edge_attr)
+        with torch.no_grad():
+            assert torch.equal(model(batch).graph, model(other).graph)
+
+    def test_event_columns_and_ids_change_the_outputs(self) -> None:
+        """Where the model has them."""
+        model, batch = self._model(), self.events()
+        with torch.no_grad():
+            before = model(batch).graph
+            for name in {"u", "ids"} & set(batch.keys()):
+                other = batch.clone()
+                other[name] = other[name].roll(1, 0)
+                assert not torch.allclose(model(other).graph, before), f"{name} changes nothing"
+
+    def test_every_parameter_is_in_one_stage(self) -> None:
+        """Freezing, resetting and layer-wise rates go by stages."""
+        assert_stages_cover(self._model())
+
+    def test_reset_draws_every_stage_anew(self) -> None:
+        """No matrix stays as it was."""
+        model = self._model()
+        before = {name: p.detach().clone() for name, p in model.named_parameters() if p.dim() > 1}
+        model.reset_parameters()
+        same = [name for name, p in model.named_parameters() if name in before and torch.equal(p, before[name])]
+        assert not same, f"not drawn anew: {', '.join(same)}"
+
+    def test_heads_of_events_and_objects(self) -> None:
+        """``make_head`` gives one row per event or per object."""
+        model, batch = self._model(), self.events()
+        out = model(batch)
+        for level, rows in (("graph", batch.num_graphs), ("nodes", batch.num_nodes)):
+            assert model.make_head(level, 3).to(torch.float64)(out).shape == (rows, 3)
+
+    def test_explainable_is_the_model(self) -> None:
+        """The same numbers in the form that PyG's explainers call."""
+        model, batch = self._model(), with_edges(self.events())
+        columns = {name: batch[name] for name in ("p4", "batch", "u", "ids") if name in batch}
+        with torch.no_grad():
+            assert_close(model.explainable()(batch.x, batch.edge_index, **columns), model(batch).graph, "explainable")
+
+    def test_an_explainer_finds_masks_of_objects_and_edges(self) -> None:
+        """An explainer of PyG reaches the objects, and the edges of a model that passes messages."""
+        model, batch = self._model(), with_edges(self.events(counts=(4, 1, 6)))
+        columns = {name: batch[name] for name in ("p4", "batch", "u", "ids") if name in batch}
+        messages = any(isinstance(part, MessagePassing) for part in model.modules())
+        explainer = Explainer(
+            model.explainable(), GNNExplainer(epochs=3), explanation_type="model",
+            node_mask_type="object", edge_mask_type="object" if messages else None,
+            model_config={"mode": "regression", "task_level": "graph", "return_type": "raw"},
+        )  # fmt: skip
+        explanation = explainer(batch.x, batch.edge_index, **columns)
+        assert explanation.node_mask.shape == (batch.num_nodes, 1)
+        if messages:
+            assert explanation.edge_mask.shape == (batch.edge_index.size(1),)
+            assert float(explanation.edge_mask.std()) > 0
 
     def test_config_is_json_and_builds_the_same_model(self) -> None:
         """A model can be made again from its configuration and its weights."""

@@ -1,10 +1,11 @@
 """One Lightning module, ``pretrain`` and ``finetune``, schedules, parameter groups, checkpoints, saved models."""
 
 from pyg_hep.training.event_model import EventModel
-from pyg_hep.training.fit import FitResult, finetune, fit, pretrain, summary
+from pyg_hep.training.fit import FitResult, fit, summary
 from pyg_hep.training.optimisation import Optimisation
 from pyg_hep.training.predict import Predictions, predict, represent
 from pyg_hep.training.pretrained import LoadReport, shipped_models
+from pyg_hep.training.pretraining import finetune, pretrain
 from pyg_hep.training.settings import TrainingSettings
 
 __all__ = [

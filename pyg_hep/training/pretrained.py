@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -20,6 +21,8 @@ from pyg_hep import __version__
 from pyg_hep.errors import ConfigError, nearest
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+FORMAT = 2
+"""Of a model folder; 1 had no view, and was never released."""
 _ROOMS = {"backbone": "pyg_hep.nn", "objective": "pyg_hep.objectives"}
 
 
@@ -32,26 +35,30 @@ class LoadReport:
     skipped: list[str]
 
     @classmethod
-    def load(cls, model: nn.Module, weights: dict[str, Tensor], folder: Path, prefix: str | None) -> LoadReport:
+    def load(
+        cls, model: nn.Module, weights: dict[str, Tensor], folder: Path, prefixes: tuple[str, ...] | None
+    ) -> LoadReport:
         """Copy weights into a model.
 
         Args:
             model: the model.
             weights: the file's content.
             folder: for messages.
-            prefix: copy only names that begin with it; None copies all and leaves nothing out.
+            prefixes: copy only names that begin with one of them; None copies all and leaves nothing out.
 
         Raises:
             ConfigError: when a parameter that should be loaded is missing or has another shape.
         """
         state = model.state_dict()
-        wanted = [name for name in state if prefix is None or name.startswith(prefix)]
+        wanted = [name for name in state if prefixes is None or name.startswith(prefixes)]
         for name in wanted:
             if name not in weights:
                 raise ConfigError(f"{folder}: {WEIGHTS} lacks {name!r}")
             if weights[name].shape != state[name].shape:
                 found, expected = tuple(weights[name].shape), tuple(state[name].shape)
                 raise ConfigError(f"{folder}: {name!r} has shape {found} instead of {expected}")
+        if any(weights[name].dtype == torch.float64 for name in wanted):
+            model.double()  # as it was trained
         model.load_state_dict({name: weights[name] for name in wanted}, strict=False)
         new = [name for name in state if name not in wanted]
         return cls(wanted, new, [name for name in weights if name not in wanted])
@@ -71,7 +78,7 @@ def save_folder(folder: Path, config: dict[str, Any], state: dict[str, Tensor]) 
     retired = folder.with_name(f".{folder.name}.old-{os.getpid()}")
     try:
         partial.mkdir(parents=True)
-        content = {"format": 1, "pyg_hep": __version__, **config}
+        content = {"format": FORMAT, "pyg_hep": __version__, **config}
         (partial / CONFIG).write_text(json.dumps(content, indent=1), encoding="utf-8")
         tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state.items()}
         safetensors.torch.save_file(tensors, partial / WEIGHTS)
@@ -119,7 +126,7 @@ def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise ConfigError(f"no pretrained model in {folder}: {Path(str(error.filename)).name} is missing") from None
     except (OSError, ValueError, SafetensorError) as error:
         raise ConfigError(f"no pretrained model in {folder}: {error}") from None
-    if not isinstance(config, dict) or config.get("format") != 1:
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise ConfigError(f"{folder}: {CONFIG} is not of a format that this version reads")
     return config, weights
 

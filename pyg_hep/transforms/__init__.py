@@ -3,7 +3,8 @@
 from pyg_hep.transforms.complete_graph import CompleteGraph
 from pyg_hep.transforms.lorentz_augment import LorentzAugment
 from pyg_hep.transforms.mask_objects import MaskObjects
-from pyg_hep.transforms.node_features import NodeFeatures
+from pyg_hep.transforms.random_transform import RandomTransform
 from pyg_hep.transforms.replace_object import ReplaceObject
+from pyg_hep.transforms.select_nodes import SelectNodes
 
-__all__ = ["CompleteGraph", "LorentzAugment", "MaskObjects", "NodeFeatures", "ReplaceObject"]
+__all__ = ["CompleteGraph", "LorentzAugment", "MaskObjects", "RandomTransform", "ReplaceObject", "SelectNodes"]

@@ -11,29 +11,33 @@ from torch_geometric.transforms import BaseTransform
 from pyg_hep.kinematics import delta_phi, hypot
 
 
-def complete_edges(counts: Tensor) -> tuple[Tensor, Tensor]:
+def complete_edges(counts: Tensor, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
     """Edges of the disjoint union of complete graphs without self-loops, sorted by target, then source.
 
     Args:
-        counts: nodes of each event, shape ``[B]``, int64.
+        counts: nodes of each event, shape ``[B]``, int64; on the host where nothing shall wait for a device.
+        device: where the edges are made; that of ``counts`` by default.
 
     Returns:
         ``edge_index`` of shape ``[2, E]`` (row 0 source j, row 1 target i) and the number of edges of each
         event, shape ``[B]``; E is the sum of n (n - 1).
     """
-    device = counts.device
+    num_nodes, per_event = int(counts.sum()), counts * (counts - 1)
+    num_edges = int(per_event.sum())
+    device = counts.device if device is None else device
+    counts = counts.to(device, non_blocking=True)
     first_node = counts.cumsum(0) - counts
-    degree = torch.repeat_interleave(counts - 1, counts)  # incoming edges of every node: n - 1
-    num_nodes = degree.numel()
+    # Incoming edges of every node: n - 1.
+    degree = torch.repeat_interleave(counts - 1, counts, output_size=num_nodes)
     nodes = torch.arange(num_nodes, device=device)
-    target = torch.repeat_interleave(nodes, degree)
+    target = torch.repeat_interleave(nodes, degree, output_size=num_edges)
     first_edge = degree.cumsum(0) - degree
-    position = torch.arange(target.numel(), device=device) - first_edge[target]
+    position = torch.arange(num_edges, device=device) - first_edge[target]
     # Local sources run over 0..n-1 without the target's own place.
-    start = torch.repeat_interleave(first_node, counts)
+    start = torch.repeat_interleave(first_node, counts, output_size=num_nodes)
     local_target = (nodes - start)[target]
     source = start[target] + position + (position >= local_target).long()
-    return torch.stack([source, target]), counts * (counts - 1)
+    return torch.stack([source, target]), per_event.to(device, non_blocking=True)
 
 
 def edge_features(p4: Tensor, edge_index: Tensor) -> Tensor:
@@ -60,6 +64,14 @@ def node_counts(data: Data) -> Tensor:
     if isinstance(data, Batch) or "ptr" in data:
         return data.ptr.diff()
     return torch.tensor([data.num_nodes], device=data.p4.device)
+
+
+def set_momenta(data: Data, p4: Tensor) -> Data:
+    """Give the objects new four-vectors, shape ``[N, 4]``; edge features that are there are made again."""
+    data.p4 = p4
+    if data.edge_index is not None and data.edge_attr is not None:
+        data.edge_attr = edge_features(p4, data.edge_index)
+    return data
 
 
 @functional_transform("complete_graph")

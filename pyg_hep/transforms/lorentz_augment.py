@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.data.datapipes import functional_transform
-from torch_geometric.transforms import BaseTransform
 
 from pyg_hep.errors import ConfigError
 from pyg_hep.kinematics import boost_z, reflect_z, rotate_phi
 from pyg_hep.schema import ObjectType
-from pyg_hep.transforms.complete_graph import edge_features, node_counts
+from pyg_hep.transforms.complete_graph import node_counts, set_momenta
+from pyg_hep.transforms.random_transform import RandomTransform
 
 
 @functional_transform("lorentz_augment")
-class LorentzAugment(BaseTransform):
+class LorentzAugment(RandomTransform):
     r"""Rotate about the beam, reflect the beam axis and boost along it, each event by random numbers of its own.
 
     .. math:: \phi \to \phi + \alpha, \quad \eta \to \pm\eta, \quad y \to y \pm \operatorname{artanh}\beta
@@ -50,7 +50,7 @@ class LorentzAugment(BaseTransform):
         """Constructor arguments, as plain JSON."""
         return {"rotate": self.rotate, "reflect": self.reflect, "max_beta": self.max_beta}
 
-    def forward(self, data: Data) -> Data:
+    def forward(self, data: Data, generator: torch.Generator | None = None) -> Data:
         """Return ``data`` with changed ``p4``, and ``edge_attr`` where it has one."""
         counts = node_counts(data)
         p4 = data.p4
@@ -58,7 +58,7 @@ class LorentzAugment(BaseTransform):
 
         def uniform() -> Tensor:
             """A number in [0, 1) per event, at each of its nodes, shape ``[N]``."""
-            numbers = torch.rand(counts.numel(), device=p4.device, dtype=p4.dtype)
+            numbers = torch.rand(counts.numel(), device=p4.device, dtype=p4.dtype, generator=generator)
             return torch.repeat_interleave(numbers, counts, output_size=nodes)
 
         if self.rotate:
@@ -69,10 +69,7 @@ class LorentzAugment(BaseTransform):
             sign = torch.where(uniform() < 0.5, -1.0, 1.0)
             boosted = boost_z(p4, self.max_beta * sign * uniform())
             p4 = torch.where((data.kind == ObjectType.MET).unsqueeze(-1), p4, boosted)
-        data.p4 = p4
-        if data.edge_index is not None and data.edge_attr is not None:
-            data.edge_attr = edge_features(p4, data.edge_index)
-        return data
+        return set_momenta(data, p4)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(rotate={self.rotate}, reflect={self.reflect}, max_beta={self.max_beta})"

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 from torch_geometric.data.datapipes import functional_transform
-from torch_geometric.transforms import BaseTransform
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.schema import NODE_COLUMNS, OPTIONAL_NODE_COLUMNS, ObjectType
-from pyg_hep.transforms.complete_graph import edge_features, node_counts
+from pyg_hep.schema import Level, ObjectType
+from pyg_hep.transforms.complete_graph import node_counts, set_momenta
+from pyg_hep.transforms.node_columns import node_columns
+from pyg_hep.transforms.random_transform import RandomTransform
 
 OBJECT_CLASSES = ("lepton", "tau", "light_jet", "b_jet", "met")
 """The classes of Kishimoto et al., section 3, in the order of their numbers; a b-jet is a jet with a b-tag."""
@@ -31,14 +32,15 @@ def object_classes(data: Data) -> Tensor:
 
 
 @functional_transform("replace_object")
-class ReplaceObject(BaseTransform):
+class ReplaceObject(RandomTransform):
     r"""Exchange one object of each event for one of the same class from another event (``replace_object``).
 
     The class is drawn evenly among those of which the event has an object and another event of the batch has one
-    too; then the object, and the one that takes its place, evenly among those of the class. All node columns of
-    the object change. The event column ``replaced`` says the class (a number of :data:`OBJECT_CLASSES`), or
-    :data:`NOT_REPLACED`: with a probability of ``none_probability``, and where nothing can be replaced. Whole
-    batches at once, on any device; edge features that are there are made again.
+    too; then the object, and the one that takes its place, evenly among those of the class. Generated and
+    reconstructed objects (the column ``level``) never take each other's place. All node columns of the object change.
+    The event column ``replaced`` says the class (a number of :data:`OBJECT_CLASSES`), or :data:`NOT_REPLACED`: with a
+    probability of ``none_probability``, and where nothing can be replaced. Whole batches at once, on any device; edge
+    features that are there are made again.
 
     Args:
         none_probability: probability of leaving an event as it is; one sixth makes the six labels of an event
@@ -59,13 +61,14 @@ class ReplaceObject(BaseTransform):
         """Constructor arguments, as plain JSON."""
         return {"none_probability": self.none_probability}
 
-    def forward(self, data: Data) -> Data:
+    def forward(self, data: Data, generator: torch.Generator | None = None) -> Data:
         """Return ``data`` with one object of each event exchanged, and the column ``replaced``, shape ``[B]``."""
         number = object_classes(data)
+        number = torch.where(number < 0, number, data.level * len(OBJECT_CLASSES) + number)
         counts = node_counts(data)
         events, device = counts.numel(), number.device
         event = torch.repeat_interleave(torch.arange(events, device=device), counts, output_size=number.numel())
-        kinds = len(OBJECT_CLASSES)
+        kinds = len(Level) * len(OBJECT_CLASSES)
         # Objects sorted by class, then event; those without a class come last and count nowhere.
         cell = torch.where(number < 0, kinds * events, number * events + event)
         order = cell.argsort(stable=True)
@@ -76,23 +79,23 @@ class ReplaceObject(BaseTransform):
         total = own.sum(dim=1, keepdim=True)
 
         possible = (own > 0) & (own < total)
-        chosen = torch.where(possible, torch.rand(kinds, events, device=device), -1.0).argmax(dim=0)
-        leave = ~possible.any(dim=0) | (torch.rand(events, device=device) < self.none_probability)
-        here, of_class = (table.gather(0, chosen.unsqueeze(0))[0] for table in (own, total.expand(-1, events)))
-        start = first.gather(0, chosen.unsqueeze(0))[0]  # of the event's objects of the class
-        start_of_class = first[:, 0][chosen] if events else start
-        old = start + _draw(here)
+        drawn = torch.where(possible, torch.rand(kinds, events, device=device, generator=generator), -1.0)
+        drawn = drawn.argmax(dim=0)
+        leave = ~possible.any(dim=0) | (torch.rand(events, device=device, generator=generator) < self.none_probability)
+        here, of_class = (table.gather(0, drawn.unsqueeze(0))[0] for table in (own, total.expand(-1, events)))
+        start = first.gather(0, drawn.unsqueeze(0))[0]  # of the event's objects of the class
+        start_of_class = first[:, 0][drawn] if events else start
+        old = start + _draw(here, generator)
         # Others of the class: those before the event's own, then those after.
-        new = start_of_class + _draw(of_class - here)
+        new = start_of_class + _draw(of_class - here, generator)
         new = torch.where(new >= start, new + here, new)
         changes = torch.nonzero(~leave)[:, 0]
         replaced, taken = order[old[changes]], order[new[changes]]
-        for name in (*NODE_COLUMNS, *OPTIONAL_NODE_COLUMNS):
-            if name in data:
+        for name in node_columns(data):
+            if name != "batch":
                 data[name] = data[name].index_copy(0, replaced, data[name][taken])
-        data.replaced = torch.where(leave, NOT_REPLACED, chosen)
-        if data.edge_index is not None and data.edge_attr is not None:
-            data.edge_attr = edge_features(data.p4, data.edge_index)
+        data.replaced = torch.where(leave, NOT_REPLACED, drawn % len(OBJECT_CLASSES))
+        set_momenta(data, data.p4)
         if isinstance(data, Batch):
             _like_label(data, "replaced")
         return data
@@ -101,9 +104,9 @@ class ReplaceObject(BaseTransform):
         return f"{type(self).__name__}(none_probability={self.none_probability:.3g})"
 
 
-def _draw(count: Tensor) -> Tensor:
+def _draw(count: Tensor, generator: torch.Generator | None) -> Tensor:
     """An even random number of 0 to count - 1 for each entry (0 where there is none)."""
-    number = torch.rand(count.shape, device=count.device, dtype=torch.float64) * count
+    number = torch.rand(count.shape, device=count.device, dtype=torch.float64, generator=generator) * count
     return torch.minimum(number.long(), (count - 1).clamp(min=0))
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from pyg_hep.datasets.fingerprint import fingerprint, source_files
 from pyg_hep.errors import ConfigError, ReaderError
+from pyg_hep.inputs import View
 from pyg_hep.readers import load_card
 from pyg_hep.testing.files import write_nanoaod
-from pyg_hep.transforms import NodeFeatures
 
 CARD = {
     "name": "mine",
@@ -52,8 +52,8 @@ def test_everything_that_shapes_the_data_changes_the_fingerprint(nanoaod, other_
         of([nanoaod], pre_filter=keep_long),
         of([nanoaod], pre_filter=keep_longer),
         of([nanoaod], pre_filter=lambda data: data.num_nodes > 3),
-        of([nanoaod], pre_transform=NodeFeatures(["pt"])),
-        of([nanoaod], pre_transform=NodeFeatures(["eta"])),
+        of([nanoaod], pre_transform=View(["pt"])),
+        of([nanoaod], pre_transform=View(["eta"])),
     ]
     assert len(set(different)) == len(different)
 

@@ -16,8 +16,9 @@ from torch_geometric.utils import is_undirected
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs import View
 from pyg_hep.loader import EventLoader
-from pyg_hep.transforms import CompleteGraph, NodeFeatures
+from pyg_hep.transforms import CompleteGraph
 
 
 class PlainDataset(InMemoryDataset):
@@ -147,7 +148,7 @@ def test_numbers_are_those_of_pyg(dataset, plain):
         assert getattr(dataset, name) == getattr(plain, name), name
     # Physical columns are no features yet; edges have (delta eta, delta phi, delta R).
     assert (dataset.num_features, dataset.num_edge_features) == (0, 3)
-    dataset.transform = plain.transform = Compose([NodeFeatures("ho"), CompleteGraph()])
+    dataset.transform = plain.transform = Compose([View("ho").add_to, CompleteGraph()])
     assert dataset.num_features == dataset.num_node_features == plain.num_features == 7
     dataset.transform = plain.transform = None
     assert dataset.num_edge_features == plain.num_edge_features == 0
@@ -155,7 +156,7 @@ def test_numbers_are_those_of_pyg(dataset, plain):
 
 def test_widths_are_found_without_a_loop_over_events(dataset):
     seen = []
-    dataset.transform = Compose([NodeFeatures("ho"), lambda data: seen.append(data) or data])
+    dataset.transform = Compose([View("ho").add_to, lambda data: seen.append(data) or data])
     assert dataset.num_features == 7
     assert dataset.num_classes == 2
     assert len(seen) == 1
@@ -202,7 +203,7 @@ def test_batch_of_graphs_is_that_of_pyg_and_comes_apart_again(dataset, plain):
 VIEWS = {
     "default": CompleteGraph(),
     "none": None,
-    "features": Compose([NodeFeatures("ho"), CompleteGraph()]),
+    "features": Compose([View("ho").add_to, CompleteGraph()]),
     "of PyG": Compose([CompleteGraph(), RemoveSelfLoops()]),
     "fewer objects": Compose([HardestObjects(), CompleteGraph()]),
 }
@@ -326,7 +327,7 @@ class Attention(lightning.LightningModule):
 
 
 def test_lightning_dataset_trains_an_epoch_on_every_event(root, tmp_path, nanoaod, other_nanoaod):
-    view = Compose([NodeFeatures("ho"), CompleteGraph()])
+    view = Compose([View("ho").add_to, CompleteGraph()])
     train, val = (
         EventDataset(root, "simulated_events", [nanoaod, other_nanoaod], split=split, transform=view)
         for split in ("train", "val")

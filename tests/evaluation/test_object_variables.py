@@ -54,5 +54,5 @@ def test_knows_neither_the_order_of_objects_nor_what_is_beyond_the_last():
 def test_unknown_names_are_one_sentence():
     with pytest.raises(ConfigError, match="no group of objects 'bjet': did you mean 'b_jet'"):
         ObjectVariables("abasov", {"bjet": 3})
-    with pytest.raises(ConfigError, match="no feature column 'ptt'"):
-        ObjectVariables(["ptt"])
+    with pytest.raises(ConfigError, match="no column 'ptt', defined or stored: did you mean 'pt'"):
+        ObjectVariables(["ptt"])(random_events((3,)))

@@ -14,9 +14,15 @@ from pyg_hep.simulation.samples import CONTROLS, HO_PRETRAINING, HO_TASKS
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "ho_study.py"
+PRETRAINING = [
+    {"objective": objective, "recipe": recipe, "events": events, "epochs": 1, "batch": batch}
+    for objective, recipe, events, batch in (
+        ("multiclass", "published", 20, 64), ("multiclass", "published", 40, 64), ("multiclass", "better", 20, 128),
+        ("multiclass", "better", 40, 128), ("multilabel", "published", 40, 64),
+    )
+]  # fmt: skip
 STUDY = {
-    "pretraining_sizes": [20, 40], "pretraining_epochs": {"published": [1, 1], "better": [1, 1], "multilabel": [1]},
-    "pretraining_batch": {"published": 64, "better": 128}, "sizes": [40, 60], "seeds": [2, 1], "other_seeds": 1,
+    "pretraining": PRETRAINING, "sizes": [{"events": 40, "seeds": 2}, {"events": 60, "seeds": 1}], "other_seeds": 1,
     "larger": ["scratch", "multiclass", "trees"],
     "epochs": 1, "patience": 2, "better_epochs": 1, "scratch_epochs": 1, "batch_size": 64,
 }  # fmt: skip
@@ -54,15 +60,22 @@ def test_every_table_is_complete(study: Path):
     report = json.loads((study / "ho.json").read_text())
     for task in HO_TASKS:
         row = report["table1"][task]["40"]
-        assert {"scratch", "multiclass", "multilabel", "trees", "scratch_better", "better"} <= set(row)
-        for method in ("multiclass", "multilabel", "better"):
+        assert {"scratch", "multiclass", "multilabel", "trees", "scratch/better", "multiclass/better"} <= set(row)
+        assert row["multiclass/better"]["baseline"] == "scratch/better"
+        for method in ("multiclass", "multilabel", "multiclass/better"):
             for figure in ("accuracy", "auc"):
                 assert 0 < row[method]["gain"][f"{figure}_error"] < 0.3
             assert row[method]["runs"] == 2
-        assert set(report["table1"][task]["60"]) == {"scratch", "multiclass", "trees"}
+        single = report["table1"][task]["60"]
+        assert set(single) == {"scratch", "multiclass", "trees"}
+        assert single["scratch"]["auc_error"] is single["multiclass"]["gain"]["accuracy_error"] is None
     first = report["table1"]["WH_ZH"]["40"]
-    assert {"multiclass@20", "better@20", "frozen_backbone", "new_decoder", "better-random_head"} <= set(first)
-    assert "better-random_head" not in report["table1"]["ttH_cp"]["40"]  # the ablation has two tasks
+    assert {
+        f"multiclass/{variant}"
+        for variant in ("20", "better-20", "frozen_backbone", "new_decoder", "better-random_head", "better-layer_decay")
+    } <= set(first)
+    assert "multilabel/better" in first
+    assert "multiclass/better-random_head" not in report["table1"]["ttH_cp"]["40"]  # the ablation has two tasks
     for task in HO_TASKS:
         row = report["table3"][task]
         assert set(row) == {"scratch", "multiclass", "multilabel"}
@@ -76,10 +89,13 @@ def test_every_table_is_complete(study: Path):
         assert set(cost["ratios"]) == set(HO_TASKS)
         assert cost["pretraining_hours"] > 0
         assert cost["size"] == {"multiclass": 60, "better": 40}[method]
+        # The better recipe fits its head beforehand, and that is part of its cost.
+        probes = [row["probe_seconds"] for rows in cost["ratios"].values() for row in rows.values()]
+        assert all(seconds > 0 for seconds in probes) == (method == "better")
     assert set(report["control"]) == set(CONTROLS)
     for rows in report["control"].values():
-        assert set(rows) == {"scratch_better", "trees"}
-        assert rows["trees"]["auc_error"] > 0
+        assert set(rows) == {"scratch/better", "trees"}
+        assert 0 < rows["trees"]["auc"] < 1
     assert {record["model"] for record in report["pretraining"]} == {
         *(f"multiclass-{r}-{size}x1-{batch}" for r, batch in (("published", 64), ("better", 128)) for size in (20, 40)),
         "multilabel-published-40x1-64",
@@ -89,10 +105,11 @@ def test_every_table_is_complete(study: Path):
 def test_summary_has_the_fixed_keys_with_value_error_and_published_figure(study: Path):
     summary = json.loads((study / "ho.json").read_text())["summary"]
     keys = {f"gain_40/{task}{ending}" for task in HO_TASKS for ending in ("", "_better", "_multilabel")}
-    keys |= {"gain_60_mean", "gain_40_mean", "gain_40_mean_better", "gain_40_mean_multilabel"}
-    assert keys <= set(summary)
+    keys |= {"gain_40_mean", "gain_40_mean_better", "gain_40_mean_multilabel", "over_trees_40_mean"}
+    assert keys | {"gain_60_mean", "gain_40/WH_ZH_better-random_head"} <= set(summary)
     assert all(set(row) >= {"value", "error", "published"} for row in summary.values())
     assert all(summary[key]["error"] > 0 for key in keys)
+    assert summary["gain_60_mean"]["error"] is None  # one seed
 
 
 def test_output_prints_the_published_figures_beside_and_leaves_plots_and_the_record_of_the_run(study: Path):
@@ -111,6 +128,7 @@ def test_a_finished_study_does_nothing_again(study: Path):
     assert done.returncode == 0, done.stderr[-2000:]
     assert "0 networks to pretrain" in done.stdout
     assert f"1 trainings to do, {len(lines) - 1} recorded" in done.stdout
+    assert "with other data" not in done.stdout
     assert len((study / "records" / "runs.jsonl").read_text().splitlines()) == len(lines)
 
 
@@ -122,7 +140,10 @@ def test_a_finished_study_does_nothing_again(study: Path):
             ["--stage", "pretrain", "--models", "[multiclass-better-41x1-128]"],
             "did you mean 'multiclass-better-40x1-128'",
         ),
-        (["--study", '{"seed": [1]}'], "'seed' is not possible: did you mean 'seeds'"),
+        (["--study", '{"size": [1]}'], "'size' is not possible: did you mean 'sizes'"),
+        (["--study", '{"sizes": [{"events": 9, "seed": 1}]}'], "'seed' is not possible: did you mean 'seeds'"),
+        (["--study", '{"sizes": [{"seeds": 1}]}'], "an entry of sizes lacks 'events'"),
+        (["--study", '{"sizes": [40]}'], "sizes is a list of {events, seeds, epochs, batch, rate}, found 40"),
         (["--stage", "finetune", "--output", "elsewhere"], "no pretrained network in"),
         (["--samples", "nowhere"], "python examples/simulate.py --preset ho makes it"),
     ],

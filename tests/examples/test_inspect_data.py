@@ -23,7 +23,8 @@ def test_prints_the_cutflow_ranges_and_classes_and_draws(tmp_path, nanoaod):
     branches["MET_pt"][3] = np.nan
     branches["genWeight"][:50] = -2.0
     other = write_nanoaod(tmp_path / "other.root", branches)
-    done = call("cms_nanoaod", f"a={nanoaod}", f"b={other}", cwd=tmp_path)
+    # More than the 500 events of the first file.
+    done = call("cms_nanoaod", f"a={nanoaod}", f"b={other}", "--display", 10_000, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     results = json.loads((tmp_path / "runs/inspect_data/results.json").read_text())
     jets = results["cutflow"]["b"]["objects"]["jet"]
@@ -39,6 +40,7 @@ def test_prints_the_cutflow_ranges_and_classes_and_draws(tmp_path, nanoaod):
     assert 0 < b["effective events"] < selected
     drawn = {path.name for path in (tmp_path / "runs/inspect_data").glob("*.png")}
     assert {"jet.png", "muon.png", "met.png", "event.png"} <= drawn
+    assert results["display"]["process"] == "b"
 
 
 def test_card_with_classes_is_summarised_by_class(tmp_path):

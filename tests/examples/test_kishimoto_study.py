@@ -19,9 +19,9 @@ from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "kishimoto_study.py"
 STUDY = {
     "network": {"hidden_channels": 16, "num_layers": 1, "heads": 2, "feed_forward": 16},
-    "pretraining_sizes": [100, 200], "pretraining_epochs": [1, 1], "sizes": [40, 60], "seeds": [2, 2],
-    "gain_size": 60, "epochs": [1, 1], "batch_size": 32,
-    "task_batch_size": 32, "pretraining_dropout": 0.0, "reset_layers": 1, "augment_tasks": True,
+    "unlabelled": [{"events": 100, "epochs": 1}, {"events": 200, "epochs": 1}], "batch_size": 32,
+    "sizes": [{"events": events, "seeds": 2, "epochs": 1, "batch": 32} for events in (20, 30)], "gain_events": 30,
+    "pretraining_dropout": 0.0, "reset_layers": 1, "augment_tasks": True,
     "tuned": {"optimiser": "adamw", "learning_rate": 1e-3},
 }  # fmt: skip
 QUALITY = {
@@ -74,14 +74,15 @@ def study(tmp_path_factory) -> Path:
 
 def test_every_figure_is_complete(study: Path):
     report = json.loads((study / "kishimoto.json").read_text())
-    basic = {"scratch", "pretrained@200", "trees"}
+    basic = {"scratch", "pretrained/200", "trees"}
     for task in KISHIMOTO_TASKS:
         rows = report["figure4"][task]
         assert set(rows["40"]) == basic
         assert set(rows["60"]) == basic | {
-            "pretrained@100", "pretrained@100-no_augmentation", "pretrained@200-no_augmentation", "masked_kinds@200",
-            "scratch-tuned", "pretrained@200-tuned",
+            "pretrained/100", "pretrained/100-no_augmentation", "pretrained/200-no_augmentation", "masked_kinds/200",
+            "scratch/tuned", "pretrained/200-tuned",
         }  # fmt: skip
+        assert rows["60"]["pretrained/200-tuned"]["baseline"] == "scratch/tuned"
         for size in ("40", "60"):
             for method in basic - {"scratch"}:
                 assert rows[size][method]["gain"]["pairs"] == 2
@@ -134,7 +135,7 @@ def test_a_finished_study_does_nothing_again(study: Path):
 
 def test_own_collisions_take_the_place_of_the_mixture(study: Path):
     own = study / "runs" / "kishimoto" / "samples" / "pretraining" / "ttbar.root"
-    study_of_one = {**STUDY, "pretraining_sizes": [100], "pretraining_epochs": [1], "objectives": []}
+    study_of_one = {**STUDY, "unlabelled": [{"events": 100, "epochs": 1}], "objectives": []}
     done = call(
         study, "--stage", "pretrain", "--output", "own", "--records", "own/runs.jsonl", "--collisions", f"[{own}]",
         "--study", json.dumps(study_of_one),
@@ -147,8 +148,8 @@ def test_own_collisions_take_the_place_of_the_mixture(study: Path):
     ("arguments", "message"),
     [
         (["--stage", "pretrain", "--samples", "nowhere", "--output", "x"], "simulate.py --preset kishimoto makes it"),
-        (["--study", '{"gain_size": 7}'], "gain_size=7 is none of the sizes"),
-        (["--study", '{"seeds": [1]}'], "seeds must have one entry for each of the 3 sizes, found 1"),
+        (["--study", '{"gain_events": 7}'], "gain_events=7 is none of the sizes [500, 1500, 5000]"),
+        (["--study", '{"unlabelled": [{"events": 100}]}'], "an entry of unlabelled lacks 'epochs'"),
         (["--study", '{"pretraining": {"learning_rat": 1e-3}}'], "did you mean 'learning_rate'"),
         (["--study", '{"objectives": ["masked_kind"]}'], "did you mean 'masked_kinds'"),
         (["--stage", "finetune", "--output", "elsewhere"], "no pretrained network in"),

@@ -5,27 +5,25 @@ from itertools import pairwise
 import pytest
 import torch
 from torch import nn
-from torch_geometric.data import Batch
-from torch_geometric.explain import Explainer, GNNExplainer
 
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs import View
+from pyg_hep.inputs.pairs import PARTICLE
 from pyg_hep.nn import EventTransformer
 from pyg_hep.nn.event_transformer import POOLING
-from pyg_hep.testing import random_events
+from pyg_hep.testing import random_events, random_inputs, with_features
 from pyg_hep.testing.backbones import (
     BackboneTests,
     assert_batch_equals_single,
     assert_close,
-    assert_paths_agree,
+    assert_layouts_agree,
     outputs_and_gradients,
-    with_features,
 )
-from pyg_hep.transforms import CompleteGraph, NodeFeatures
-from pyg_hep.transforms.pair_features import PARTICLE
+from pyg_hep.transforms import CompleteGraph
 
 
 def small(**kwargs) -> EventTransformer:
-    return EventTransformer(7, 24, num_layers=2, heads=4, **kwargs)
+    return EventTransformer(7, hidden_channels=24, num_layers=2, heads=4, **kwargs)
 
 
 class TestEventTransformer(BackboneTests):
@@ -46,19 +44,33 @@ class TestWithClassNode(BackboneTests):
         return small(pair_columns=PARTICLE, pooling="class", norm_first=False, activation="relu")
 
 
+class TestWithEventColumnsInTheClassNode(BackboneTests):
+    @classmethod
+    def build(cls) -> nn.Module:
+        return small(pair_columns=PARTICLE, pooling="class", event_channels=2)
+
+
+class TestWithEventColumnsAsTokenAndIds(BackboneTests):
+    @classmethod
+    def build(cls) -> nn.Module:
+        return small(pair_columns=PARTICLE, event_channels=3, id_channels=(4, 6))
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("pooling", POOLING)
-def test_paths_agree_on_events_of_1_to_30_objects(pooling, dtype):
+def test_layouts_agree_on_events_of_1_to_30_objects(pooling, dtype):
     torch.manual_seed(0)
     model = small(pooling=pooling, pair_columns=PARTICLE).to(dtype)
-    batch = with_features(random_events(range(1, 31), seed=4, dtype=dtype))
-    assert_paths_agree(model, batch)
+    batch = random_inputs(range(1, 31), seed=4, dtype=dtype)
+    assert_layouts_agree(model, batch)
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_equals_torchs_encoder(norm_first):
     torch.manual_seed(0)
-    model = EventTransformer(7, 24, num_layers=2, heads=4, norm_first=norm_first, activation="relu").double()
+    model = EventTransformer(
+        7, hidden_channels=24, num_layers=2, heads=4, norm_first=norm_first, activation="relu"
+    ).double()
     theirs = nn.TransformerEncoderLayer(24, 4, 96, 0.0, batch_first=True, norm_first=norm_first).double()
     norm = nn.LayerNorm(24).double() if norm_first else None
     twin = nn.TransformerEncoder(theirs, 2, norm, enable_nested_tensor=False)
@@ -120,28 +132,13 @@ def test_memory_for_the_backward_pass_grows_no_faster_than_that_of_a_padded_enco
     assert all(mine <= theirs for mine, theirs in zip(*growth, strict=True)), growth
 
 
-@pytest.mark.parametrize("pair_columns", [None, PARTICLE])
-@pytest.mark.parametrize("pooling", POOLING)
-def test_padded_events_give_the_same(pooling, pair_columns):
-    torch.manual_seed(0)
-    model = small(pooling=pooling, pair_columns=pair_columns).double().eval()
-    batch = with_features(random_events((3, 0, 9, 1), seed=2, dtype=torch.float64))
-    mask = torch.arange(9) < batch.ptr.diff().unsqueeze(1)
-    features, p4 = (torch.full((4, 9, width), torch.nan, dtype=torch.float64) for width in (7, 4))
-    features[mask], p4[mask] = batch.x, batch.p4
-    found, expected = model.forward_dense(features, mask, p4), model(batch)
-    assert_close(found.graph, expected.graph, "graph of padded events")
-    assert_close(found.nodes[mask], expected.nodes, "nodes of padded events")
-    assert not found.nodes[~mask].any()
-
-
 @pytest.mark.parametrize("pooling", POOLING)
 def test_events_without_objects_and_a_batch_of_one(pooling):
     torch.manual_seed(0)
     model = small(pooling=pooling).double()
-    batch = with_features(random_events((0, 3, 0, 1, 0), seed=1, dtype=torch.float64))
-    assert_paths_agree(model, batch)
-    assert_batch_equals_single(model, with_features(random_events((4,), seed=1, dtype=torch.float64)))
+    batch = random_inputs((0, 3, 0, 1, 0), seed=1, dtype=torch.float64)
+    assert_layouts_agree(model, batch)
+    assert_batch_equals_single(model, random_inputs((4,), seed=1, dtype=torch.float64))
     graph = model(batch).graph
     assert_close(graph[0], graph[4], "two empty events")
     nothing = model(with_features(random_events((0, 0), dtype=torch.float64)))
@@ -158,28 +155,6 @@ def test_given_edges_are_used():
     found = model(batch).nodes
     assert not torch.allclose(found[0], complete[0])
     assert_close(found[4:], complete[4:], "the other event")
-
-
-def test_explainer_sees_the_messages():
-    torch.manual_seed(0)
-    model = small()
-
-    class Logits(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.model, self.head = model, nn.Linear(24, 2)
-
-        def forward(self, x, edge_index, p4, batch, ptr):
-            data = Batch(x=x, edge_index=edge_index, p4=p4, batch=batch, ptr=ptr, num_nodes=len(x))
-            return self.head(self.model(data).graph)
-
-    batch = CompleteGraph()(with_features(random_events((4, 6), seed=1)))
-    explainer = Explainer(
-        Logits(), GNNExplainer(epochs=3), explanation_type="model", node_mask_type="object",
-        model_config={"mode": "multiclass_classification", "task_level": "graph", "return_type": "raw"},
-    )  # fmt: skip
-    explained = explainer(batch.x, batch.edge_index, p4=batch.p4, batch=batch.batch, ptr=batch.ptr)
-    assert explained.node_mask.abs().sum() > 0
 
 
 def test_a_hook_on_messages_takes_the_sparse_path():
@@ -219,7 +194,7 @@ def test_published_sizes(model, parameters):
 def test_published_models_read_their_view(name):
     torch.manual_seed(0)
     model = getattr(EventTransformer, name)(num_layers=1, **({"hidden_channels": 16} if name == "kishimoto" else {}))
-    batch = NodeFeatures(model.preset)(random_events((4, 6), seed=1))
+    batch = View(model.preset)(random_events((4, 6), seed=1))
     assert model.eval()(batch).graph.shape == (2, model.out_channels)
 
 
@@ -227,17 +202,9 @@ def test_mean_of_objects_and_sum():
     torch.manual_seed(0)
     batch = with_features(random_events((4, 6), seed=1))
     for pooling in ("mean", "sum"):
-        nodes, graph = small(pooling=pooling)(batch)
+        nodes, graph, _ = small(pooling=pooling)(batch)
         expected = nodes[4:].mean(0) if pooling == "mean" else nodes[4:].sum(0)
         assert_close(graph[1], expected, pooling)
-
-
-def test_reset_draws_all_weights_anew():
-    torch.manual_seed(0)
-    model = small(pooling="class", pair_columns=PARTICLE)
-    before = {name: p.detach().clone() for name, p in model.named_parameters() if p.dim() > 1}
-    model.reset_parameters()
-    assert all(not torch.equal(p, before[name]) for name, p in model.named_parameters() if name in before)
 
 
 def test_all_parameters_get_a_gradient():
@@ -264,7 +231,7 @@ def test_what_cannot_be_built(arguments, message):
 
 
 def test_a_missing_column_is_named():
-    with pytest.raises(ConfigError, match="EventTransformer: the batch has no column 'x'"):
+    with pytest.raises(ConfigError, match="EventTransformer: the input has no column 'x'"):
         small()(random_events((4,)))
 
 

@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 from torch_geometric.data import Batch
-from torch_geometric.explain import Explainer, GNNExplainer
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.nn import GraphNetwork, LinearHead
-from pyg_hep.testing.backbones import BackboneTests, assert_close, assert_paths_agree, outputs_and_gradients
+from pyg_hep.inputs import View
+from pyg_hep.nn import GraphNetwork, Layout, LinearHead, Representation
+from pyg_hep.testing.backbones import BackboneTests, assert_close, assert_layouts_agree, outputs_and_gradients
 from pyg_hep.testing.events import random_events, with_features
 from pyg_hep.testing.reference import PlainGraphNetwork
-from pyg_hep.transforms import CompleteGraph, NodeFeatures
+from pyg_hep.transforms import CompleteGraph
 
 
 class TestGraphNetwork(BackboneTests):
@@ -32,6 +32,12 @@ class TestGraphNetworkWithPairColumns(BackboneTests):
         return GraphNetwork.ho(hidden_channels=16, num_layers_mlp=2, num_steps=2, pair_columns=columns)
 
 
+class TestGraphNetworkWithEventColumnsAndIds(BackboneTests):
+    @classmethod
+    def build(cls):
+        return GraphNetwork(9, event_channels=3, id_channels=(4, 6), hidden_channels=16, num_layers_mlp=2, num_steps=2)
+
+
 class TestGraphNetworkWithOneLayer(BackboneTests):
     @classmethod
     def build(cls):
@@ -43,10 +49,8 @@ def parameters(*modules):
 
 
 def plain_twin(model):
-    config = {k: v for k, v in model.config().items() if k != "preset"}
-    config.pop("initialisation")  # the weights are copied
-    config.pop("pair_columns")
-    plain = PlainGraphNetwork(**config).to(next(model.parameters()).dtype)
+    sizes = ("in_channels", "hidden_channels", "num_layers_mlp", "num_steps", "shared_steps")
+    plain = PlainGraphNetwork(**{name: model.config()[name] for name in sizes}).to(next(model.parameters()).dtype)
     plain.load_state_dict(model.state_dict())
 
     class OnBatches(torch.nn.Module):
@@ -56,7 +60,8 @@ def plain_twin(model):
 
         def forward(self, batch):
             edges = CompleteGraph()(batch.clone())
-            return plain(batch.x, edges.edge_index, edges.edge_attr, batch.batch, batch.num_graphs)
+            nodes, graph = plain(batch.x, edges.edge_index, edges.edge_attr, batch.batch, batch.num_graphs)
+            return Representation(nodes, graph, Layout.of(batch))
 
         def named_parameters(self, *args, **kwargs):
             return plain.named_parameters()
@@ -80,7 +85,7 @@ def test_equals_concatenate_and_scatter(shared_steps, dtype):
     batch = with_features(random_events(num_events=12, seed=5, dtype=dtype))
     found, expected = outputs_and_gradients(model, batch), outputs_and_gradients(plain_twin(model), batch)
     assert found.keys() == expected.keys()
-    assert len(found) == 3 + len(list(model.parameters()))
+    assert len(found) == 4 + len(list(model.parameters()))  # nodes, graph, x, p4
     for name, value in expected.items():
         assert_close(found[name], value, name)
 
@@ -89,7 +94,7 @@ def test_events_without_objects_are_events():
     torch.manual_seed(0)
     model = GraphNetwork.ho().double()
     batch = with_features(random_events([0, 3, 0, 1, 0], seed=1, dtype=torch.float64))
-    assert_paths_agree(model, batch)
+    assert_layouts_agree(model, batch)
     graph = model(batch).graph
     assert graph.shape == (5, 64)
     assert_close(graph[0], graph[4], "two empty events")
@@ -101,14 +106,8 @@ def test_given_edges_are_used():
     batch = CompleteGraph()(with_features(random_events([5, 6], seed=1, dtype=torch.float64)))
     complete = model(batch).graph
     half = batch.clone()
-    half.edge_index, half.edge_attr = batch.edge_index[:, ::2], batch.edge_attr[::2]
+    half.edge_index, half.edge_attr = batch.edge_index[:, ::2], None
     assert not torch.allclose(model(half).graph, complete)
-    made = half.clone()
-    del made.edge_attr
-    assert_close(model(made).graph, model(half).graph, "edge features made from p4")
-    other = half.clone()
-    other.edge_attr = torch.zeros_like(half.edge_attr)
-    assert not torch.allclose(model(other).graph, model(half).graph)
 
 
 def test_reads_the_view_of_its_preset():
@@ -116,7 +115,7 @@ def test_reads_the_view_of_its_preset():
     torch.manual_seed(0)
     model = GraphNetwork.ho()
     expected = model(with_features(batch)).graph
-    assert_close(model(NodeFeatures(model.preset)(batch)).graph, expected, "preset view")
+    assert_close(model(View(model.preset).to(batch.p4.dtype)(batch)).graph, expected, "preset view")
 
 
 def test_encode_is_everything_before_the_decoder():
@@ -126,47 +125,6 @@ def test_encode_is_everything_before_the_decoder():
     assert torch.equal(latent.nodes, out.nodes)
     assert torch.equal(model.decoder(latent.graph), out.graph)
     assert not torch.allclose(latent.graph, out.graph)
-
-
-@pytest.mark.parametrize("shared_steps", [True, False])
-def test_padded_events_give_the_same_numbers(shared_steps):
-    torch.manual_seed(0)
-    model = GraphNetwork.ho(shared_steps).double()
-    batch = with_features(random_events([3, 1, 6, 2], seed=4, dtype=torch.float64))
-    expected = model(batch)
-    mask = torch.arange(8) < batch.ptr.diff().unsqueeze(1)
-    features = torch.full((4, 8, 7), torch.nan, dtype=torch.float64)
-    p4 = torch.full((4, 8, 4), torch.nan, dtype=torch.float64)
-    features[mask], p4[mask] = batch.x, batch.p4
-    nodes, graph = model.forward_dense(features, mask, p4)
-    assert_close(graph, expected.graph, "graph of padded events")
-    assert_close(nodes[mask], expected.nodes, "nodes of padded events")
-    assert not nodes[~mask].any()
-
-
-def test_padded_form_exports_with_dynamic_sizes():
-    class Dense(torch.nn.Module):
-        def __init__(self, model):
-            super().__init__()
-            self.model = model
-
-        def forward(self, features, mask, p4):
-            return self.model.forward_dense(features, mask, p4).graph
-
-    def padded(counts, width, seed):
-        batch = with_features(random_events(counts, seed=seed))
-        mask = torch.arange(width) < batch.ptr.diff().unsqueeze(1)
-        features, p4 = torch.zeros(len(counts), width, 7), torch.zeros(len(counts), width, 4)
-        features[mask], p4[mask] = batch.x, batch.p4
-        return batch, (features, mask, p4)
-
-    torch.manual_seed(0)
-    model = GraphNetwork.ho(num_steps=2).eval()
-    sizes = {0: torch.export.Dim("events"), 1: torch.export.Dim("objects")}
-    _, example = padded([4, 6, 3], 6, seed=1)
-    program = torch.export.export(Dense(model), example, dynamic_shapes=(sizes, sizes, sizes))
-    batch, other = padded([7, 2, 5, 9, 1], 10, seed=2)
-    assert_close(program.module()(*other), model(batch).graph, "exported program on other sizes")
 
 
 def test_hooks_see_messages_and_leave_the_numbers_alone():
@@ -180,28 +138,6 @@ def test_hooks_see_messages_and_leave_the_numbers_alone():
     handle.remove()
     model(batch)
     assert len(seen) == 4
-
-
-def test_pyg_explainer_finds_a_mask_for_every_edge():
-    class Logits(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.model, self.head = GraphNetwork.ho(num_steps=2), LinearHead(64, 2)
-
-        def forward(self, x, edge_index, batch):
-            return self.head(self.model(batch))
-
-    torch.manual_seed(0)
-    event = CompleteGraph()(with_features(random_events([5], seed=1)))
-    events_without_edges = with_features(random_events([5], seed=1))
-    settings = {"mode": "multiclass_classification", "task_level": "graph", "return_type": "raw"}
-    explainer = Explainer(
-        Logits(), GNNExplainer(epochs=5), explanation_type="model", edge_mask_type="object", model_config=settings
-    )
-    # The batch has no edges: only the explainer makes the model leave its fused path.
-    explanation = explainer(event.x, event.edge_index, batch=events_without_edges)
-    assert explanation.edge_mask.shape == (20,)
-    assert float(explanation.edge_mask.std()) > 0
 
 
 def test_autocast_gives_nearly_the_same_numbers():
@@ -234,7 +170,7 @@ def test_repr():
     [
         (lambda b: b.__delattr__("x"), "no column 'x'"),
         (lambda b: b.__delattr__("p4"), "no column 'p4'"),
-        (lambda b: b.__setattr__("x", b.x[:, :5]), r"'x' has shape \(7, 5\), expected \(objects, 7\)"),
+        (lambda b: b.__setattr__("x", b.x[:, :5]), r"'x' has shape \(7, 5\), expected \(7, 7\)"),
     ],
 )
 def test_missing_or_wrong_columns_are_named(change, message):
@@ -244,13 +180,7 @@ def test_missing_or_wrong_columns_are_named(change, message):
         GraphNetwork.ho()(batch)
 
 
-def test_wrong_edge_features_are_named():
-    batch = with_features(random_events([4, 3]))
-    with pytest.raises(ConfigError, match=r"edge features have shape \(18, 3\), expected \(edges, 5\)"):
-        GraphNetwork.ho(edge_channels=5)(batch)
-
-
-@pytest.mark.parametrize("name", ["in_channels", "edge_channels", "hidden_channels", "num_layers_mlp", "num_steps"])
+@pytest.mark.parametrize("name", ["in_channels", "hidden_channels", "num_layers_mlp", "num_steps"])
 def test_numbers_below_one_are_rejected(name):
     with pytest.raises(ConfigError, match="must be at least 1, found 0"):
         GraphNetwork.ho(**{name: 0})

@@ -5,12 +5,13 @@ import torch
 
 from pyg_hep.errors import ConfigError
 from pyg_hep.nn import LinearHead, Representation, reset_head
+from pyg_hep.nn.layout import Complete
 
 
 def test_reads_the_event_not_the_objects():
     torch.manual_seed(0)
     head, graph = LinearHead(8, 3), torch.randn(5, 8)
-    representation = Representation(torch.full((20, 8), torch.nan), graph)
+    representation = Representation(torch.full((20, 8), torch.nan), graph, Complete.of_counts(torch.full((5,), 4)))
     torch.testing.assert_close(head(representation), graph @ head.linear.weight.t() + head.linear.bias)
 
 
@@ -44,3 +45,13 @@ def test_repr():
 def test_widths_below_one_are_rejected():
     with pytest.raises(ConfigError, match="found 64 and 0"):
         LinearHead(64, 0)
+
+
+def test_reads_the_objects_where_told_to_and_keeps_doing_so():
+    torch.manual_seed(0)
+    head, nodes = LinearHead(8, 3, level="nodes"), torch.randn(20, 8)
+    representation = Representation(nodes, torch.full((5, 8), torch.nan), Complete.of_counts(torch.full((5,), 4)))
+    torch.testing.assert_close(head(representation), nodes @ head.linear.weight.t() + head.linear.bias)
+    assert repr(reset_head(head, 2)) == "LinearHead(8, 2, level='nodes')"
+    with pytest.raises(ConfigError, match="no level 'node': did you mean 'nodes'"):
+        LinearHead(8, 3, level="node")

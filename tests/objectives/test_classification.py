@@ -8,8 +8,12 @@ from torch_geometric.data import Batch
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs import View
+from pyg_hep.nn import EventTransformer
 from pyg_hep.objectives import Classification
-from pyg_hep.objectives.base import weighted_mean
+from pyg_hep.objectives.base import Loss
+from pyg_hep.objectives.meters import ClassFigures
+from pyg_hep.testing import ObjectiveTests
 from pyg_hep.testing.events import random_events
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 
@@ -18,7 +22,7 @@ def setup(num_classes=3, size=50, seed=0, **options):
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     objective = Classification(num_classes, **options)
-    objective.heads(SimpleNamespace(out_channels=8))
+    objective.bind(EventTransformer(7, hidden_channels=8, num_layers=1, heads=2), View.ho())
     representation = SimpleNamespace(graph=torch.randn(size, 8, generator=generator), nodes=None)
     batch = Batch(
         y=torch.randint(0, num_classes, (size,), generator=generator),
@@ -27,9 +31,20 @@ def setup(num_classes=3, size=50, seed=0, **options):
     return objective, representation, batch
 
 
+def loss_of(objective, representation, batch):
+    (loss,) = objective.step(batch, SimpleNamespace(represent=lambda _: representation), None, False).losses.values()
+    return (loss.numerator / loss.denominator).detach()
+
+
+class TestContract(ObjectiveTests):
+    @classmethod
+    def build(cls):
+        return Classification(2, class_weights=[1.0, 2.0], augment={"max_beta": 0.2}, class_names=["a", "b"])
+
+
 def test_loss_is_the_weighted_mean_of_the_cross_entropy():
     objective, representation, batch = setup(class_weights=[1.0, 2.0, 0.5])
-    (loss,) = objective.loss(representation, batch).values()
+    loss = loss_of(objective, representation, batch)
     p = objective(representation)["logits"].softmax(dim=1)[range(50), batch.y]
     w = batch.weight * torch.tensor([1.0, 2.0, 0.5])[batch.y]
     assert float(loss) == pytest.approx(float(-(w * p.log()).sum() / w.sum()), rel=1e-5)
@@ -38,7 +53,7 @@ def test_loss_is_the_weighted_mean_of_the_cross_entropy():
 def test_without_weights_it_is_torchs_cross_entropy():
     objective, representation, batch = setup()
     batch.weight = torch.ones(50)
-    (loss,) = objective.loss(representation, batch).values()
+    loss = loss_of(objective, representation, batch)
     expected = F.cross_entropy(objective(representation)["logits"], batch.y)
     assert float(loss) == pytest.approx(float(expected), rel=1e-6)
 
@@ -47,18 +62,19 @@ def test_negative_weights_are_kept_or_taken_as_absolute_values():
     objective, representation, batch = setup(negative_weights="keep")
     batch.weight[::5] *= -1
     values = F.cross_entropy(objective(representation)["logits"], batch.y, reduction="none")
-    (kept,) = objective.loss(representation, batch).values()
+    kept = loss_of(objective, representation, batch)
     total = batch.weight.abs().sum()
     assert float(kept) == pytest.approx(float((batch.weight * values).sum() / total), rel=1e-5)
     objective.negative_weights = "absolute"
-    (absolute,) = objective.loss(representation, batch).values()
+    absolute = loss_of(objective, representation, batch)
     assert float(absolute) == pytest.approx(float((batch.weight.abs() * values).sum() / total), rel=1e-5)
 
 
 def test_weights_that_cancel_do_not_blow_up():
     values = torch.tensor([1.0, 1.0, 3.0])
-    assert float(weighted_mean(values, torch.tensor([1.0, -1.0, 0.0]))) == 0.0
-    assert float(weighted_mean(values, torch.zeros(3))) == 0.0
+    loss = Loss.mean(values, torch.tensor([1.0, -1.0, 0.0]))
+    assert float(loss.numerator) == 0.0
+    assert float(loss.denominator) == 2.0
 
 
 def dataset(tmp_path, sizes=(40, 20), change=None, **card):
@@ -75,7 +91,7 @@ def dataset(tmp_path, sizes=(40, 20), change=None, **card):
 def test_balanced_class_weights_give_every_class_the_same_total(tmp_path):
     events = dataset(tmp_path, sizes=(40, 20, 10))
     objective = Classification(3, class_weights="balanced")
-    objective.prepare(events)
+    objective.measure(events)
     weight = events.weight * objective.class_factors[events.y]
     sums = torch.zeros(3).index_add_(0, events.y, weight)
     assert torch.allclose(sums, sums.mean().expand(3))
@@ -84,12 +100,12 @@ def test_balanced_class_weights_give_every_class_the_same_total(tmp_path):
 
 def test_label_out_of_range_is_one_sentence(tmp_path):
     with pytest.raises(ConfigError, match="label 2 is out of range: 2 classes"):
-        Classification(2).prepare(dataset(tmp_path, sizes=(4, 4, 4)))
+        Classification(2).measure(dataset(tmp_path, sizes=(4, 4, 4)))
 
 
 def test_class_without_events_is_one_sentence(tmp_path):
     with pytest.raises(ConfigError, match="no event of class 2"):
-        Classification(3).prepare(dataset(tmp_path))
+        Classification(3).measure(dataset(tmp_path))
 
 
 def some_negative(i, branches):
@@ -100,23 +116,23 @@ def test_policy_for_negative_weights_is_the_cards_unless_given(tmp_path):
     card = {"weight": {"branch": "genWeight", "negative": "error"}}
     events = dataset(tmp_path, change=some_negative, **card)
     with pytest.raises(ConfigError, match="6 of 60 events.*negative weight"):
-        Classification(2).prepare(events)
+        Classification(2).measure(events)
     objective = Classification(2, negative_weights="absolute")
-    objective.prepare(events)
+    objective.measure(events)
     assert objective.negative_weights == "absolute"
     kept = Classification(2)
-    kept.prepare(dataset(tmp_path, change=some_negative))
+    kept.measure(dataset(tmp_path, change=some_negative))
     assert kept.negative_weights == "keep"
 
 
 def test_metrics_are_weighted_and_need_every_class():
-    objective, _, _ = setup(num_classes=2)
+    figures_of = ClassFigures(2).figures
     outputs = {"logits": torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]])}
     targets = {"y": torch.tensor([0, 1, 1]), "weight": torch.tensor([1.0, 1.0, 2.0])}
-    figures = objective.metrics(outputs, targets)
+    figures = figures_of({**outputs, **targets})
     assert figures["accuracy"] == pytest.approx(0.5)
     assert figures["auc"] == pytest.approx((1 + 2 * 0.5) / 3)  # the third event ties with the background
-    one_class = objective.metrics(outputs, {**targets, "y": torch.ones(3, dtype=torch.int64)})
+    one_class = figures_of({**outputs, **targets, "y": torch.ones(3, dtype=torch.int64)})
     assert set(one_class) == {"accuracy"}
 
 
@@ -141,14 +157,34 @@ def test_configuration_makes_the_objective_again():
 
 def test_augmentation_changes_training_events_only_where_it_is_asked_for():
     batch = random_events((3, 5, 2))
-    assert Classification(2).augment(batch) is batch
+    generator = torch.Generator().manual_seed(0)
+    assert Classification(2).augmented(batch, generator, training=True) is batch
     objective = Classification(2, augment={"max_beta": 0.2})
-    torch.manual_seed(0)
-    changed = objective.augment(batch)
+    assert objective.augmented(batch, generator, training=False) is batch
+    changed = objective.augmented(batch, generator, training=True)
     assert not torch.equal(changed.p4, batch.p4)
     assert torch.equal(changed.p4[:, 0], batch.p4[:, 0])
     again = Classification(**objective.config())
     assert again.config()["augment"] == {"rotate": True, "reflect": True, "max_beta": 0.2}
+
+
+def test_classes_take_the_names_of_the_training_events(tmp_path):
+    events = dataset(tmp_path)
+    objective = Classification(2)
+    objective.measure(events)
+    assert objective.names == events.class_names
+    own = Classification(2, class_names=["background", "signal"])
+    own.measure(events)
+    assert own.names == ["background", "signal"]
+    assert Classification(3).names == ["0", "1", "2"]
+    with pytest.raises(ConfigError, match="2 classes need as many different names"):
+        Classification(2, class_names=["a", "a"])
+
+
+def test_numbers_are_no_classes(tmp_path):
+    events = dataset(tmp_path)
+    with pytest.raises(ConfigError, match="'weight' of .* holds no class numbers"):
+        Classification(2, target="weight").measure(events)
 
 
 @pytest.mark.parametrize("num_classes", [2, 3])

@@ -8,83 +8,141 @@ import torch.nn.functional as F
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs import View
+from pyg_hep.inputs.columns import KIND_COLUMNS
+from pyg_hep.inputs.presets import PRESETS
 from pyg_hep.nn import EventTransformer
 from pyg_hep.objectives import MaskedObjects
 from pyg_hep.objectives.masked_objects import B_JET
-from pyg_hep.schema import ObjectType
+from pyg_hep.schema import Level, ObjectType
+from pyg_hep.testing import ObjectiveTests
 from pyg_hep.testing.events import random_events
 from pyg_hep.training import EventModel, TrainingSettings, pretrain
-from pyg_hep.transforms import NodeFeatures
-from pyg_hep.transforms.node_features import KIND_COLUMNS, PRESETS
 
 
-def setup(columns="abasov", **kwargs):
+class TestContract(ObjectiveTests):
+    random, predicts = True, False
+
+    @classmethod
+    def build(cls):
+        return MaskedObjects(augment={"rotate": True})
+
+
+def setup(columns="abasov", constants=None, **kwargs):
     torch.manual_seed(0)
     objective = MaskedObjects(columns, **kwargs)
-    objective.heads(SimpleNamespace(out_channels=8))
+    view = View(columns, constants=constants)
+    model = EventModel(EventTransformer(len(view.columns), hidden_channels=8, num_layers=1, heads=2), objective, view)
     batch = random_events((5, 3, 8))
     batch.weight = torch.tensor([1.0, 2.0, 0.5])
-    representation = SimpleNamespace(nodes=torch.randn(16, 8), graph=None)
-    return objective, representation, objective.corrupt(batch)
+    return objective, model, batch
+
+
+def step(objective, model, batch, seed=1):
+    return objective.step(batch, model, torch.Generator().manual_seed(seed), training=False)
+
+
+def figures_of(objective, made):
+    (meter,) = objective.meters()
+    meter.update(made.outputs, made.targets)
+    return meter.compute()
 
 
 def test_loss_counts_what_is_hidden_with_the_weight_of_its_event():
-    objective, representation, task = setup(["pt", "eta", "is_jet"], probability=0.5)
-    objective.mean.copy_(torch.tensor([50.0, 0.0]))
-    objective.scale.copy_(torch.tensor([20.0, 1.5]))
-    terms = objective.loss(representation, task)
-    outputs = objective(representation)
+    constants = [(50.0, 20.0), (0.0, 1.5), (0.0, 1.0)]
+    objective, model, batch = setup(["pt", "eta", "is_jet"], constants, probability=0.5)
+    made = step(objective, model, batch)
+    hidden = objective.mask.hidden(batch, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        outputs = objective(model.represent(batch, hidden))
     square = entropy = square_weight = entropy_weight = 0.0
     for i in range(16):
-        w = float(task.weight[task.batch[i]])
-        truth = ((task.p4[i, 0] - 50) / 20, task.p4[i, 1] / 1.5)
-        for k in range(2):
-            if task.masked[i, k]:
+        w = float(batch.weight[batch.batch[i]])
+        truth = ((batch.p4[i, 0] - 50) / 20, batch.p4[i, 1] / 1.5)
+        for k, name in enumerate(("pt", "eta")):
+            if hidden[name][i]:
                 square += w * float(outputs["kinematics"][i, k] - truth[k]) ** 2
                 square_weight += w
-        if task.masked[i, 2]:
-            kind = B_JET if task.kind[i] == ObjectType.JET and task.btag[i] > 0 else int(task.kind[i])
+        if hidden["is_jet"][i]:
+            kind = B_JET if batch.kind[i] == ObjectType.JET and batch.btag[i] > 0 else int(batch.kind[i])
             entropy += w * float(F.cross_entropy(outputs["kind"][i], torch.tensor(kind)))
             entropy_weight += w
-    assert float(terms["squared_error"]) == pytest.approx(square / square_weight, rel=1e-5)
-    assert float(terms["cross_entropy"]) == pytest.approx(entropy / entropy_weight, rel=1e-5)
-    figures = objective.metrics(outputs, objective.targets(task))
+    assert [float(v.detach()) for v in made.losses["squared_error"]] == pytest.approx([square, square_weight], rel=1e-5)
+    assert [float(v.detach()) for v in made.losses["cross_entropy"]] == pytest.approx(
+        [entropy, entropy_weight], rel=1e-5
+    )
+    figures = figures_of(objective, made)
     total = sum(
-        float((task.masked[:, k] * task.weight[task.batch]).sum()) * figures[f"rmse_{name}"] ** 2
-        for k, name in enumerate(("pt", "eta"))
+        float((hidden[name] * batch.weight[batch.batch]).sum()) * figures[f"rmse_{name}"] ** 2 for name in ("pt", "eta")
     )
     assert total == pytest.approx(square, rel=1e-5)
     assert 0 <= figures["kind_accuracy"] <= 1
 
 
+def test_constants_are_those_of_the_view():
+    objective, model, batch = setup(["pt"], [(50.0, 20.0)], probability=1.0)
+    before = step(objective, model, batch).losses["squared_error"].numerator.detach()
+    model.view.scale.fill_(40.0)
+    after = step(objective, model, batch).losses["squared_error"].numerator.detach()
+    assert float(after) < float(before)
+    assert not [name for name in objective.state_dict() if "mean" in name or "scale" in name]
+
+
 def test_phi_is_compared_around_the_circle():
     objective, _, _ = setup(["phi"])
-    objective.scale[0] = 1.8
-    outputs = {"kinematics": torch.tensor([[3.1 / 1.8]])}
-    found = objective.errors(outputs, torch.tensor([[-3.1]]))
-    assert float(found) == pytest.approx((6.2 - 2 * math.pi) / 1.8, rel=1e-5)
+    view = SimpleNamespace(scale=torch.tensor([1.8]))
+    error = objective.errors(torch.tensor([[3.1 / 1.8]]), torch.tensor([[-3.1 / 1.8]]), view)
+    assert float(error) == pytest.approx((6.2 - 2 * math.pi) / 1.8, rel=1e-5)
 
 
 def test_kinds_alone_can_be_hidden():
     # The earlier pretraining of Kishimoto et al.: what is the type of this object, given all of its momentum?
-    kinds = [name for name in PRESETS["kishimoto"] if name in KIND_COLUMNS]
-    objective, representation, task = setup("kishimoto", probability=0.5, hide=kinds)
-    places = [PRESETS["kishimoto"].index(name) for name in kinds]
-    others = [k for k in range(11) if k not in places]
-    assert 0 < int(task.masked[:, places].any(dim=1).sum()) < 16
-    assert not task.masked[:, others].any()
-    seen = NodeFeatures("kishimoto")(task)
-    assert torch.equal(seen.x[:, others], NodeFeatures("kishimoto").raw(task)[:, others])
-    assert torch.equal(seen.p4, task.p4)
-    assert set(objective(representation)) == {"kind"}
-    assert set(objective.loss(representation, task)) == {"cross_entropy"}
-    assert set(objective.metrics(objective(representation), objective.targets(task))) == {"kind_accuracy"}
+    kinds = [name for name in PRESETS["kishimoto"].columns if name in KIND_COLUMNS]
+    objective, model, batch = setup("kishimoto", probability=0.5, hide=kinds)
+    hidden = objective.mask.hidden(batch, torch.Generator().manual_seed(1))
+    assert 0 < int(hidden[kinds[0]].sum()) < 16
+    assert not any(bool(flags.any()) for name, flags in hidden.items() if name not in kinds)
+    seen, plain = model.view(batch, hidden), model.view(batch)
+    others = [k for k, name in enumerate(model.view.columns) if name not in kinds]
+    assert torch.equal(seen.x[:, others], plain.x[:, others])
+    assert torch.equal(seen.p4, batch.p4)
+    made = step(objective, model, batch)
+    assert set(made.losses) == {"cross_entropy"}
+    assert set(figures_of(objective, made)) == {"kind_accuracy"}
 
 
 def test_nothing_hidden_costs_nothing():
-    objective, representation, task = setup(probability=0.0)
-    assert all(float(value) == 0.0 for value in objective.loss(representation, task).values())
-    assert objective.metrics(objective(representation), objective.targets(task)) == {}
+    objective, model, batch = setup(probability=0.0)
+    made = step(objective, model, batch)
+    assert all(float(part.detach()) == 0.0 for loss in made.losses.values() for part in loss)
+    assert figures_of(objective, made) == {}
+
+
+def test_no_hidden_value_reaches_a_prediction():
+    # The gradient of every output with respect to a hidden momentum is exactly zero, the others' is not.
+    objective, model, batch = setup("abasov", probability=0.5, whole=True)
+    hidden = objective.mask.hidden(batch, torch.Generator().manual_seed(2))
+    batch.p4.requires_grad_()
+    outputs = objective(model.represent(batch, hidden))
+    sum(values.square().sum() for values in outputs.values()).backward()
+    gone = hidden["pt"]
+    assert 0 < int(gone.sum()) < 16
+    assert not batch.p4.grad[gone].any()
+    assert batch.p4.grad[~gone].abs().sum(dim=1).all()
+
+
+def test_generated_objects_are_predicted_in_their_units():
+    objective, model, batch = setup("abasov_truth", generated=True)
+    batch.level[::2] = int(Level.GEN)
+    batch.pdg_id = torch.full((16,), 24)
+    columns = objective.predict(batch, model, None)
+    assert set(columns) == {"pt", "eta", "phi", "px", "py", "pz", "energy", "charge"}
+    before = columns["pt"].values.detach().clone()
+    model.view.mean[0] += 7.0
+    batch.p4[::2] = 1.0  # the truth is not read
+    with torch.no_grad():
+        model.view.mean[0] -= 7.0
+        torch.testing.assert_close(objective.predict(batch, model, None)["pt"].values, before)
 
 
 def test_learns_from_files_and_is_made_again(tmp_path, nanoaod):
@@ -95,8 +153,8 @@ def test_learns_from_files_and_is_made_again(tmp_path, nanoaod):
     assert result.history[-1]["val_loss"] < result.history[0]["train_loss"]
     assert {"val_rmse_pt", "val_kind_accuracy", "val_squared_error"} <= set(result.history[-1])
     again = EventModel.from_pretrained(tmp_path / "run" / "model")
-    assert torch.equal(again.objective.mean, model.objective.mean)
-    assert float(again.objective.scale[0]) > 5.0  # pt in GeV
+    assert torch.equal(again.view.mean, model.view.mean)
+    assert float(again.view.scale[0]) > 5.0  # pt in GeV
     arguments = json.loads(json.dumps(model.objective.config()))
     assert MaskedObjects(**arguments).config() == model.objective.config()
 
@@ -105,6 +163,8 @@ def test_what_cannot_be():
     with pytest.raises(ConfigError, match="cannot hide 'is_jett'.*did you mean 'is_jet'"):
         MaskedObjects(["pt", "is_jet"], hide=["is_jett"])
     with pytest.raises(ConfigError, match="hide names no column"):
-        MaskedObjects(hide=[])
+        MaskedObjects("abasov", hide=[])
     with pytest.raises(ConfigError, match="probability"):
-        MaskedObjects(probability=1.5)
+        MaskedObjects("abasov", probability=1.5)
+    with pytest.raises(ConfigError, match="give it those of the view"):
+        EventModel(EventTransformer(7, hidden_channels=8, num_layers=1, heads=2), MaskedObjects("abasov"), View.ho())

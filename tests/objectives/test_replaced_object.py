@@ -7,29 +7,52 @@ import torch.nn.functional as F
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs import View
 from pyg_hep.nn import EventTransformer
 from pyg_hep.objectives import Classification, ReplacedObject
+from pyg_hep.testing import ObjectiveTests
 from pyg_hep.testing.events import random_events
 from pyg_hep.training import EventModel, TrainingSettings, finetune, pretrain
+from pyg_hep.transforms import CompleteGraph
+
+
+class TestContract(ObjectiveTests):
+    random, predicts = True, False
+
+    @classmethod
+    def build(cls):
+        return ReplacedObject()
 
 
 def test_loss_is_the_cross_entropy_of_what_was_replaced():
     torch.manual_seed(0)
     objective = ReplacedObject()
-    objective.heads(SimpleNamespace(out_channels=8))
+    objective.bind(EventTransformer(7, hidden_channels=8, num_layers=1, heads=2), View.ho())
     batch = random_events((5,) * 50)
     batch.weight = torch.rand(50) + 0.5
-    task = objective.corrupt(batch)
+    task = objective.replace(batch, torch.Generator().manual_seed(4))
     representation = SimpleNamespace(graph=torch.randn(50, 8), nodes=None)
-    (loss,) = objective.loss(representation, task).values()
+    model = SimpleNamespace(represent=lambda _: representation)
+    step = objective.step(batch, model, torch.Generator().manual_seed(4), training=False)
+    (loss,) = step.losses.values()
     logits = objective(representation)["logits"]
     assert logits.shape == (50, 6)
     values = F.cross_entropy(logits, task.replaced, reduction="none")
-    torch.testing.assert_close(loss, (values * task.weight).sum() / task.weight.sum())
-    targets = objective.targets(task)
-    assert torch.equal(targets["y"], task.replaced)
-    figures = objective.metrics({"logits": F.one_hot(task.replaced, 6).float()}, targets)
-    assert figures["accuracy"] == 1.0
+    torch.testing.assert_close(loss.numerator / loss.denominator, (values * task.weight).sum() / task.weight.sum())
+    assert torch.equal(step.targets["y"], task.replaced)
+    (meter,) = objective.meters()
+    meter.update({"logits": F.one_hot(task.replaced, 6).float()}, step.targets)
+    assert meter.compute()["accuracy"] == 1.0
+
+
+def test_edges_of_the_unchanged_event_are_refused():
+    objective = ReplacedObject()
+    batch = CompleteGraph()(random_events((5, 4)))
+    model = EventModel(EventTransformer.kishimoto(hidden_channels=16, num_layers=1), objective)
+    objective.step(batch, model, None, training=False)
+    batch.edge_index = batch.edge_index[:, ::2]
+    with pytest.raises(ConfigError, match="16 edges where complete graphs have 32"):
+        objective.step(batch, model, None, training=False)
 
 
 def test_config_makes_it_again():
@@ -40,12 +63,10 @@ def test_config_makes_it_again():
 
 
 def test_augmentation_is_for_training_only():
-    torch.manual_seed(0)
-    model = EventModel(EventTransformer.kishimoto(hidden_channels=16, num_layers=1), ReplacedObject())
-    batch = random_events((5,) * 8)
-    kept = model._task(batch, augment=False)
-    assert int((kept.p4 != batch.p4).any(dim=1).sum()) <= 8  # what was replaced, at most one object of an event
-    assert int((model._task(batch, augment=True).p4 != batch.p4).any(dim=1).sum()) == 40
+    objective, batch = ReplacedObject(), random_events((5,) * 8)
+    generator = torch.Generator().manual_seed(0)
+    assert objective.augmented(batch, generator, training=False) is batch
+    assert int((objective.augmented(batch, generator, training=True).p4 != batch.p4).any(dim=1).sum()) == 40
 
 
 def test_pretrains_without_labels_and_its_backbone_is_finetuned(tmp_path, nanoaod, other_nanoaod):

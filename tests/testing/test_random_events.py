@@ -4,9 +4,9 @@ import math
 
 import torch
 
+from pyg_hep.inputs import View
 from pyg_hep.schema import EVENT_COLUMNS, NODE_COLUMNS
 from pyg_hep.testing import random_events, with_features
-from pyg_hep.transforms import NodeFeatures
 
 
 def test_columns_are_those_of_the_schema():
@@ -40,4 +40,4 @@ def test_multiplicities_are_two_plus_poisson_of_five():
 
 def test_features_are_the_published_view():
     batch = random_events([6, 3], seed=4)
-    torch.testing.assert_close(with_features(batch).x, NodeFeatures.ho()(batch).x)
+    torch.testing.assert_close(with_features(batch).x, View.ho()(batch).x)

@@ -5,18 +5,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pyg_hep.errors import ConfigError
+from pyg_hep.inputs import View
 from pyg_hep.loader import EventLoader
 from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification
 from pyg_hep.training import EventModel, Optimisation
-from pyg_hep.transforms import NodeFeatures
 
 
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    features = NodeFeatures("ho", mean=[1.0] * 7, scale=[2.0] * 7)
-    return EventModel(GraphNetwork.ho(), Classification(5), features, Optimisation(learning_rate=3e-4), {"card": "x"})
+    view = View.ho(constants=[(1.0, 2.0)] * 7)
+    return EventModel(GraphNetwork.ho(), Classification(5), view, Optimisation(learning_rate=3e-4), {"card": "x"})
 
 
 def test_a_saved_model_is_the_same_model(model, tmp_path, batch):
@@ -44,7 +44,7 @@ def test_new_objective_keeps_the_backbone_and_reports_the_rest(model, tmp_path):
     assert new.objective.num_classes == 2
     assert all(n.startswith("objective.") for n in new.load_report.new + new.load_report.skipped)
     assert "new: objective" in str(new.load_report)
-    assert new.features.mean == model.features.mean
+    assert torch.equal(new.view.mean, model.view.mean)
 
 
 def test_folder_holds_no_pickle(model, tmp_path):
@@ -104,7 +104,7 @@ def test_classes_from_outside_must_be_given(model, tmp_path):
     class Own(GraphNetwork):
         pass
 
-    own = EventModel(Own(**GraphNetwork.ho().config()), Classification(2), NodeFeatures.ho())
+    own = EventModel(Own(**GraphNetwork.ho().config()), Classification(2), View.ho())
     folder = own.save_pretrained(tmp_path / "own")
     with pytest.raises(ConfigError, match=r"'Own'.*classes="):
         EventModel.from_pretrained(folder)

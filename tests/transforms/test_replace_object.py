@@ -119,6 +119,27 @@ def test_edge_features_follow_and_single_events_of_the_batch_know_their_label():
     assert "replaced" not in batch
 
 
+def test_generated_and_reconstructed_objects_never_take_each_others_place():
+    batch = random_events((6,) * 200, seed=3)
+    batch.level = torch.arange(1200) % 2
+    batch.pdg_id = torch.arange(1200)
+    batch.d0 = torch.arange(1200.0)
+    made = ReplaceObject(none_probability=0.0)(batch, torch.Generator().manual_seed(0))
+    assert torch.equal(made.level, batch.level)
+    moved = torch.nonzero(made.pdg_id != batch.pdg_id)[:, 0]
+    assert len(moved) > 190
+    assert torch.equal(batch.level[made.pdg_id[moved]], batch.level[moved])
+    assert torch.equal(made.d0.long(), made.pdg_id)  # a column of the user's own goes with its object
+    assert torch.equal(made.batch, batch.batch)
+
+
+def test_the_generator_decides():
+    batch = random_events((6,) * 20)
+    one, two, other = (ReplaceObject()(batch, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(one.p4, two.p4)
+    assert not torch.equal(one.p4, other.p4)
+
+
 def test_what_cannot_be():
     with pytest.raises(ConfigError, match="none_probability must lie in"):
         ReplaceObject(none_probability=1.5)

@@ -1,9 +1,9 @@
-"""``MultiHeadAttention``: dot-product attention along the edges of a graph; the encoder is ``EventTransformer``."""
+"""``MultiHeadAttention``: dot-product attention between objects of an event; the encoder is ``EventTransformer``."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import Optional
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,22 +11,17 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import softmax
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.nn.buckets import SizeBuckets
-from pyg_hep.nn.conv.observed import is_observed
-from pyg_hep.nn.conv.within import attend, attention_within
+from pyg_hep.nn.layout import Layout, PairValues
 
 
 class MultiHeadAttention(MessagePassing):
     r"""Multi-head scaled dot-product attention as message passing, with an optional bias for each edge and head.
 
     .. math::
-        x'_i = W_o \Big[ \sum_{j \in \mathcal{N}(i)}
+        x'_i = W_o \Big[ \sum_{j \in \mathcal{N}(i) \cup \{i\}}
             \operatorname{softmax}_j\Big(\frac{q_i \cdot k_j}{\sqrt{d}} + b_{ij}\Big) v_j \Big]_\text{heads}
 
-    for target i and source j. Every node attends to the sources of its incoming edges, to itself only along a
-    self-loop. :meth:`forward` works on any edges, :meth:`forward_complete` on events in which every object attends
-    to every one, itself included, without ever making an edge, :meth:`forward_dense` on padded events. All three
-    share the parameters and agree.
+    for target i and source j. On complete graphs, packed or padded, no edge is ever made.
 
     Args:
         channels: width of the nodes, before and after.
@@ -38,6 +33,9 @@ class MultiHeadAttention(MessagePassing):
 
     Source: Vaswani et al., arXiv:1706.03762, section 3.2; the bias is that of Qu et al., arXiv:2202.03772, section 3.
     """
+
+    # What the layout hands to propagate, in PyG's way of declaring it.
+    propagate_type = {"q": Tensor, "k": Tensor, "v": Tensor, "bias": Optional[Tensor], "repeated": Tensor}  # noqa: UP045
 
     def __init__(self, channels: int, heads: int = 8, dropout: float = 0.0):
         super().__init__(aggr="sum", node_dim=0)
@@ -58,25 +56,18 @@ class MultiHeadAttention(MessagePassing):
         self.out.reset_parameters()
         nn.init.zeros_(self.out.bias)
 
-    @property
-    def is_observed(self) -> bool:
-        """Whether an explainer or a message-passing hook wants to see the messages of :meth:`propagate`."""
-        return is_observed(self)
-
-    def forward(self, x: Tensor, edge_index: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Attend along any edges.
+    def forward(self, x: Tensor, layout: Layout, bias: PairValues | None = None) -> Tensor:
+        """Attend from each object to those that it hears of, and to itself.
 
         Args:
-            x: nodes, shape ``[N, D]``.
-            edge_index: shape ``[2, E]``; row 0 is the source j, row 1 the target i.
-            bias: added to the logits, shape ``[E, heads]``.
+            x: nodes, shape ``[*N, D]``.
+            layout: who hears of whom.
+            bias: added to the logits, as the layout's ``bias`` makes it, one number for each head.
 
         Returns:
-            New nodes, shape ``[N, D]``. A node without incoming edges gets what the output layer makes of zeros.
+            New nodes, shape ``[*N, D]``; places of a padded event without an object hold numbers without meaning.
         """
-        q, k, v = self.qkv(x).view(-1, 3, self.heads, self.channels // self.heads).unbind(1)
-        received = self.propagate(edge_index, size=(x.size(0), x.size(0)), q=q, k=k, v=v, bias=bias)
-        out: Tensor = self.out(received.flatten(1))
+        out: Tensor = self.out(layout.attend(self, self.qkv(x), bias))
         return out
 
     def message(
@@ -85,68 +76,29 @@ class MultiHeadAttention(MessagePassing):
         k_j: Tensor,
         v_j: Tensor,
         bias: Tensor | None,
+        repeated: Tensor,
         index: Tensor,
         ptr: Tensor | None,
         size_i: int | None,
     ) -> Tensor:
-        """Values of the sources times their attention weights, shape ``[E, heads, d]``."""
+        """Values of the sources times their attention weights, shape ``[E, heads, d]``; repeated edges weigh 0."""
         logits = (q_i * k_j).sum(-1) / math.sqrt(q_i.size(-1))
         if bias is not None:
             logits = logits + bias
+        logits = logits.masked_fill(repeated.unsqueeze(-1), -math.inf)
         weight = F.dropout(softmax(logits, index, ptr, size_i), self.dropout, self.training)
         return v_j * weight.unsqueeze(-1)
 
-    def forward_complete(self, x: Tensor, buckets: SizeBuckets, bias: Sequence[Tensor] | None = None) -> Tensor:
-        """Attend from every object of an event to every one: :meth:`forward` with these edges, faster.
+    def explain_message(self, inputs: Tensor, dim_size: int | None) -> Tensor:
+        """Messages times an explainer's mask of the edges given to the model.
 
-        Projections work on the objects as they are, the attention itself on dense blocks of events.
-
-        Args:
-            x: nodes, shape ``[N, D]``.
-            buckets: the blocks.
-            bias: for each block added to its logits, shape ``[events, size, size, heads]``, target before source.
-
-        Returns:
-            New nodes, shape ``[N, D]``.
+        Those stand first; edges of a joined node and from an object to itself come after them and are not explained.
         """
-        if not buckets.blocks:
-            return x
-        biases = [None] * len(buckets.blocks) if bias is None else bias
-        dropout = self.dropout if self.training else 0.0
-        parts = [
-            attend(part, block.mask, added, self.heads, dropout)
-            for part, block, added in zip(buckets.spread(self.qkv(x)), buckets.blocks, biases, strict=True)
-        ]
-        out: Tensor = self.out(buckets.pack(parts))
-        return out
-
-    def forward_packed(self, x: Tensor, ptr: Tensor) -> Tensor:
-        """:meth:`forward_complete` without bias and dropout as one operator that compiled graphs can hold.
-
-        Args:
-            x: nodes, shape ``[N, D]``.
-            ptr: where each event begins, and the end, shape ``[B + 1]``.
-
-        Returns:
-            New nodes, shape ``[N, D]``.
-        """
-        out: Tensor = self.out(attention_within(self.qkv(x), ptr, self.heads))
-        return out
-
-    def forward_dense(self, x: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Attend within padded events, in operations that export to other formats.
-
-        Args:
-            x: nodes, shape ``[B, n, D]``.
-            mask: True where there is an object, shape ``[B, n]``.
-            bias: added to the logits, shape ``[B, n, n, heads]``, target before source.
-
-        Returns:
-            New nodes, shape ``[B, n, D]``; rows without an object hold numbers without meaning.
-        """
-        dropout = self.dropout if self.training else 0.0
-        out: Tensor = self.out(attend(self.qkv(x), mask, bias, self.heads, dropout))
-        return out
+        mask = self._edge_mask
+        if mask is None:
+            raise ConfigError("MultiHeadAttention: the explainer has set no mask of edges")
+        mask = mask.sigmoid() if self._apply_sigmoid else mask
+        return inputs * F.pad(mask, (0, inputs.size(0) - mask.size(0)), value=1.0).view(-1, 1, 1)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.channels}, heads={self.heads})"

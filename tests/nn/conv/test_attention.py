@@ -4,12 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch_geometric.utils import add_self_loops
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.nn.buckets import SizeBuckets
 from pyg_hep.nn.conv import MultiHeadAttention
-from pyg_hep.nn.conv.within import attention_within
+from pyg_hep.nn.layout import Complete, Edges
+from pyg_hep.nn.layout.within import attention_within
 from pyg_hep.transforms.complete_graph import complete_edges
 
 COUNTS = [[4, 1, 3], [1, 1], [30, 2, 17, 8, 9], [0, 3, 0]]
@@ -18,8 +17,7 @@ COUNTS = [[4, 1, 3], [1, 1], [30, 2, 17, 8, 9], [0, 3, 0]]
 def inputs(counts, channels=12, seed=0):
     number = torch.tensor(counts)
     x = torch.randn(int(number.sum()), channels, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    edge_index, _ = add_self_loops(complete_edges(number)[0], num_nodes=len(x))
-    return x.requires_grad_(), edge_index, SizeBuckets.of(number), F.pad(number.cumsum(0), (1, 0))
+    return x.requires_grad_(), Edges(complete_edges(number)[0], number, len(x)), Complete.of_counts(number)
 
 
 def layer(heads=3, **kwargs) -> MultiHeadAttention:
@@ -35,61 +33,65 @@ def gradients(out, x, model):
 @pytest.mark.parametrize("counts", COUNTS)
 def test_all_ways_agree_with_their_gradients(counts):
     model = layer()
-    x, edge_index, buckets, ptr = inputs(counts)
-    expected = model(x, edge_index)
-    wanted = gradients(expected, x, model)
-    for found in (model.forward_complete(x, buckets), model.forward_packed(x, ptr)):
-        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
-        for a, b in zip(gradients(found, x, model), wanted, strict=True):
+    x, edges, complete = inputs(counts)
+    ptr = F.pad(complete.counts.cumsum(0), (1, 0))
+    expected = model(x, edges)
+    right = gradients(expected, x, model)
+    for out in (model(x, complete), model.out(attention_within(model.qkv(x), ptr, 3))):
+        torch.testing.assert_close(out, expected, rtol=1e-10, atol=1e-12)
+        for a, b in zip(gradients(out, x, model), right, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
 def test_biases_enter_the_logits_of_their_edge_and_head():
     model = layer()
-    x, edge_index, buckets, _ = inputs([3, 9, 2])
+    x, edges, complete = inputs([3, 9, 2])
     table = torch.randn(14, 14, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     table = table.requires_grad_()
-    source, target = edge_index
-    expected = model(x, edge_index, table[target, source])
-    rows = [part.long().squeeze(-1) for part in buckets.spread(torch.arange(14.0).unsqueeze(1))]
-    found = model.forward_complete(x, buckets, [table[r.unsqueeze(2), r.unsqueeze(1)] for r in rows])
-    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
-    assert not torch.allclose(expected, model(x, edge_index))
-    weights = torch.linspace(-1, 1, found.numel(), dtype=torch.float64).view_as(found)
-    a, b = (torch.autograd.grad((out * weights).sum(), table)[0] for out in (found, expected))
+    rows = torch.arange(14.0).unsqueeze(1)
+
+    def look_up(target, source):
+        return table[target.long().squeeze(-1), source.long().squeeze(-1)]
+
+    expected, out = (model(x, layout, layout.bias(look_up, rows)) for layout in (edges, complete))
+    torch.testing.assert_close(out, expected, rtol=1e-10, atol=1e-12)
+    assert not torch.allclose(expected, model(x, edges))
+    weights = torch.linspace(-1, 1, out.numel(), dtype=torch.float64).view_as(out)
+    a, b = (torch.autograd.grad((one * weights).sum(), table)[0] for one in (out, expected))
     torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
 def test_update_is_the_published_one():
     # Vaswani et al., arXiv:1706.03762, section 3.2, for node 0 of an event of three, head by head.
     model = layer()
-    x, edge_index, _, _ = inputs([3])
+    x, edges, _ = inputs([3])
     q, k, v = model.qkv(x).view(3, 3, 3, 4).unbind(1)
     heads = [((q[0, h] @ k[:, h].T) / 2).softmax(0) @ v[:, h] for h in range(3)]
-    torch.testing.assert_close(model(x, edge_index)[0], model.out(torch.cat(heads)))
+    torch.testing.assert_close(model(x, edges)[0], model.out(torch.cat(heads)))
 
 
-def test_a_node_without_edges_hears_nothing():
+def test_a_node_without_edges_hears_of_itself_and_a_given_loop_does_not_count_twice():
     model = layer()
-    x, _, _, _ = inputs([3])
-    found = model(x, torch.tensor([[0], [1]]))
-    torch.testing.assert_close(found[0], model.out(torch.zeros(12, dtype=torch.float64)))
-    torch.testing.assert_close(found[1], model.out(model.qkv(x)[0, 24:]))
+    x, _, _ = inputs([3])
+    few = Edges(torch.tensor([[0, 1, 1], [1, 1, 2]]), torch.tensor([3]), 3)
+    without = Edges(torch.tensor([[0, 1], [1, 2]]), torch.tensor([3]), 3)
+    torch.testing.assert_close(model(x, few)[0], model.out(model.qkv(x)[0, 24:]))
+    torch.testing.assert_close(model(x, few), model(x, without))
 
 
 def test_equals_torchs_attention():
     model = layer()
-    x, edge_index, _, _ = inputs([5])
+    x, edges, _ = inputs([5])
     twin = nn.MultiheadAttention(12, 3, batch_first=True).double()
     twin.load_state_dict({
         "in_proj_weight": model.qkv.weight, "in_proj_bias": model.qkv.bias,
         "out_proj.weight": model.out.weight, "out_proj.bias": model.out.bias,
     })  # fmt: skip
-    torch.testing.assert_close(model(x, edge_index), twin(x[None], x[None], x[None])[0][0])
+    torch.testing.assert_close(model(x, edges), twin(x[None], x[None], x[None])[0][0])
 
 
 def test_operator_is_sound_for_the_compiler():
-    _, _, _, ptr = inputs([3, 9, 2])
+    ptr = torch.tensor([0, 3, 12, 14])
     qkv = torch.randn(14, 36, dtype=torch.float64, requires_grad=True)
     torch.library.opcheck(attention_within, (qkv, ptr, 3))
     assert torch.autograd.gradcheck(lambda values: attention_within(values, ptr, 3), qkv)
@@ -97,8 +99,8 @@ def test_operator_is_sound_for_the_compiler():
 
 def test_dropout_drops_weights_in_training_on_both_ways():
     model = layer(dropout=0.5)
-    x, edge_index, buckets, _ = inputs([6, 6, 6])
-    for call in (lambda: model(x, edge_index), lambda: model.forward_complete(x, buckets)):
+    x, *layouts = inputs([6, 6, 6])
+    for call in [lambda layout=layout: model(x, layout) for layout in layouts]:
         assert not torch.equal(call(), call())
         model.eval()
         assert torch.equal(call(), call())
@@ -108,7 +110,7 @@ def test_dropout_drops_weights_in_training_on_both_ways():
 def test_fused_path_needs_no_memory_for_weights_of_pairs():
     model = MultiHeadAttention(12, 3)
     x = torch.randn(400, 12, requires_grad=True)
-    buckets = SizeBuckets.of([400])
+    layout = Complete.of_counts(torch.tensor([400]))
     kept = 0
 
     def pack(tensor):
@@ -117,7 +119,7 @@ def test_fused_path_needs_no_memory_for_weights_of_pairs():
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        model.forward_complete(x, buckets)
+        model(x, layout)
     assert kept <= 3 * 12 * 400  # the weights of the pairs would be 3 x 400 x 400
 
 

@@ -1,0 +1,104 @@
+"""``RawColumns``: the stored columns of a batch, packed or padded, as the definitions of model columns read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.kinematics import from_cartesian, to_cartesian
+
+
+class RawColumns:
+    """Columns of objects and events by name; a definition written on it works on packed and padded events alike.
+
+    Objects are ``[N, ...]`` where packed and ``[B, n, ...]`` where padded; events are ``[B, ...]`` in both.
+
+    Args:
+        columns: a PyG ``Batch`` or a mapping of stored names to tensors.
+        dtype: of everything with a fraction.
+        event: event of each object, shape ``[N]``; None for padded events.
+        counts: objects of each event, shape ``[B]``.
+        mask: True where there is an object, shape ``[B, n]``; None for packed events.
+        hidden: objects whose momentum a model must not see; sums over an event leave them out.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Tensor] | Any,
+        dtype: torch.dtype,
+        event: Tensor | None,
+        counts: Tensor,
+        mask: Tensor | None = None,
+        hidden: Tensor | None = None,
+    ):
+        self.columns, self.dtype, self.event, self.counts, self.mask = columns, dtype, event, counts, mask
+        self.hidden = hidden
+        self._cartesian: Tensor | None = None
+        self._total: Tensor | None = None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.columns
+
+    def __getitem__(self, name: str) -> Tensor:
+        """A stored column of objects; numbers with a fraction in the view's type.
+
+        Raises:
+            ConfigError: when the events have no such column.
+        """
+        column = self._stored(name)
+        if self.mask is not None:  # what stands in the padding must not matter, NaN included
+            empty = ~self.mask
+            column = column.masked_fill(empty.view(*empty.shape, *[1] * (column.dim() - 2)), 0)
+        return column
+
+    def of_event(self, name: str) -> Tensor:
+        """A stored column of events, shape ``[B]`` or ``[B, k]``.
+
+        Raises:
+            ConfigError: when the events have no such column.
+        """
+        return self._stored(name)
+
+    def _stored(self, name: str) -> Tensor:
+        if name not in self.columns:
+            names = self.columns.keys()
+            known = [str(key) for key in (names() if callable(names) else names)]
+            raise ConfigError(f"the events have no column {name!r}: {nearest(name, known)}")
+        column: Tensor = self.columns[name]
+        return column.to(self.dtype) if column.is_floating_point() else column
+
+    @property
+    def p4(self) -> Tensor:
+        """(pt [GeV], eta, phi [rad], mass [GeV]) of the objects."""
+        return self["p4"]
+
+    @property
+    def cartesian(self) -> Tensor:
+        """(px, py, pz, E) of the objects in GeV."""
+        if self._cartesian is None:
+            self._cartesian = to_cartesian(self.p4)
+        return self._cartesian
+
+    @property
+    def total(self) -> Tensor:
+        """Sum of the four-vectors that the model sees of an event: (pt, eta, phi, mass), shape ``[B, 4]``."""
+        if self._total is None:
+            momentum = self.cartesian
+            if self.hidden is not None:
+                momentum = momentum.masked_fill(self.hidden.unsqueeze(-1), 0.0)
+            self._total = from_cartesian(self.sum(momentum))
+        return self._total
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Sum over the objects of each event: ``[N, k]`` or ``[B, n, k]`` to ``[B, k]``."""
+        if self.event is None:
+            return values.sum(dim=1)
+        return values.new_zeros(self.counts.numel(), values.size(-1)).index_add(0, self.event, values)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """A number of each event at each of its objects: ``[B]`` to ``[N]``, or ``[B, 1]`` where padded."""
+        return values.unsqueeze(1) if self.event is None else values[self.event]
