@@ -288,7 +288,7 @@ def test_own_copy_of_the_template_works(tmp_path, nanoaod):
     assert len(read_events(nanoaod, mine)) > 0
 
 
-@pytest.mark.parametrize("card", ["simulated_events", "cms_nanoaod"])
+@pytest.mark.parametrize("card", ["simulated_events", "cms_nanoaod", "ho_nanoaod"])
 def test_random_nanoaod_is_read(card, nanoaod):
     assert len(read_events(nanoaod, card)) > 400
 

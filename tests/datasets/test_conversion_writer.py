@@ -87,6 +87,13 @@ def test_invalid_events_and_skipped_files_count_in_neither_sum(tmp_path, monkeyp
     dataset = EventDataset(tmp_path / "a", content, {"WH": broken})
     right = expected(dataset) / float(branches["genWeight"][~bad].sum())
     assert dataset.expected_yields() == {"WH": pytest.approx(right)}
+    # Of what a generator made as much is lost as of what was read.
+    with uproot.update(broken) as file:
+        total = 3 * float(branches["genWeight"].sum())
+        file.mktree("Runs", {"genEventSumw": "f8"}).extend({"genEventSumw": [total]})
+    dataset = EventDataset(tmp_path / "a", content, {"WH": broken})
+    right /= 3
+    assert dataset.expected_yields() == {"WH": pytest.approx(right)}
     # A file that fails half-way is left out with all that it held; the events it repeats come from the other one.
     monkeypatch.setattr(conversion, "STEP_SIZE", 100)
     copy = shutil.copy(broken, tmp_path / "copy.root")
