@@ -51,7 +51,7 @@ def test_installed_wheel_finds_its_cards(wheel, tmp_path):
 def test_rooms_import_only_from_rooms_above():
     """DESIGN: a room imports only from rooms above it; simulation is imported by none but studies."""
     order = [
-        "errors", "schema", "workers", "kinematics", "metrics", "readers", "transforms", "datasets", "loader", "inputs",
+        "errors", "provenance", "schema", "workers", "kinematics", "metrics", "readers", "transforms", "datasets", "loader", "inputs",
         "nn",
         "objectives", "training", "evaluation", "analysis", "command",
         "studies",
