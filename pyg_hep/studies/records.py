@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import numpy as np
 from filelock import FileLock
 
 import pyg_hep
+from pyg_hep import identity
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 
@@ -48,31 +47,21 @@ def _weights_digest(folder: Path, stamps: tuple[tuple[int, int], ...]) -> str:
     return digest.hexdigest()[:16]
 
 
-_WITHOUT_INFLUENCE = ("simulation", "testing", "analysis", "command.py")
+_WITHOUT_INFLUENCE = ("simulation", "testing", "analysis", "studies", "command")
 
 
 @functools.cache
 def code_digest(*modules: str) -> str:
-    """Digest of the library's code, as syntax trees without docstrings, but for rooms that no training enters.
+    """Digest of the library's code, but for rooms that no training enters, and of further modules.
 
     Args:
-        modules: imported ones whose code enters too, by name.
+        modules: those whose code enters too, by name.
     """
     root = Path(pyg_hep.__file__).parent
-    paths = {path for path in root.rglob("*.py") if _has_influence(path.relative_to(root).parts)}
-    files = [getattr(sys.modules[name], "__file__", None) for name in modules]
-    digest = hashlib.sha256()
-    for path in sorted(paths | {Path(file) for file in files if file}):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-                node.body = node.body[1:]
-        digest.update(path.name.encode() + ast.dump(tree).encode())
-    return digest.hexdigest()[:16]
-
-
-def _has_influence(parts: tuple[str, ...]) -> bool:
-    return parts[0] not in _WITHOUT_INFLUENCE and not (parts[0] == "studies" and len(parts) > 2)
+    rooms = [p.stem for p in root.iterdir() if (p / "__init__.py").is_file() or p.suffix == ".py"]
+    rooms = [room for room in rooms if room not in (*_WITHOUT_INFLUENCE, "__init__")]
+    shared = [f"pyg_hep.studies.{path.stem}" for path in (root / "studies").glob("*.py")]
+    return identity.code_digest([name.removesuffix(".__init__") for name in (*shared, *modules)], rooms)[:16]
 
 
 class Records:
