@@ -43,8 +43,10 @@ def columns_of(events: ak.Array) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 def main() -> None:
     """Read both files, print medians, draw."""
     parser = command.Options(__doc__)
-    parser.add_argument("--cms", required=True, help="NanoAOD file of the experiment's simulation")
-    parser.add_argument("--simulated", required=True, help="file of examples/simulate.py")
+    parser.add_argument(
+        "--cms", required=True, help="NanoAOD file of the experiment's simulation, a folder or a pattern"
+    )
+    parser.add_argument("--simulated", required=True, help="file of examples/simulate.py, a folder or a pattern")
     parser.add_argument("--card", default="cms_nanoaod", help="dataset card: a path or a shipped name")
     parser.add_argument("--selection", type=list[str], default=[], help="further cuts, on both")
     parser.add_argument("--output", default="runs/compare_detector", help="folder for everything this run writes")

@@ -39,8 +39,10 @@ def find_pretrained(given: str | None) -> Path | None:
 def main() -> None:
     """Read files, train all methods, test once, report."""
     parser = command.Options(__doc__)
-    parser.add_argument("--signal", nargs="+", required=True, help="ROOT files of the signal (class 1)")
-    parser.add_argument("--background", nargs="+", required=True, help="ROOT files of the background (class 0)")
+    parser.add_argument("--signal", nargs="+", required=True, help="files, folders or patterns of the signal (class 1)")
+    parser.add_argument(
+        "--background", nargs="+", required=True, help="files, folders or patterns of the background (class 0)"
+    )
     parser.add_argument("--pretrained", type=str | None, default=None, help="folder of a model, or 'none'")
     parser.add_argument("--card", type=str | None, default=None, help="default: the pretrained model's, or cms_nanoaod")
     parser.add_argument("--output", default="runs/finetune", help="folder for everything this run writes")

@@ -103,7 +103,7 @@ def main() -> None:
     """Read, print, draw."""
     parser = command.Options(__doc__)
     parser.add_argument("card", help="dataset card: a path or a shipped name")
-    parser.add_argument("files", nargs="+", help="input files, PATH or NAME=PATH")
+    parser.add_argument("files", nargs="+", help="input files, folders or patterns, PATH or NAME=PATH")
     parser.add_argument("--events", type=int, default=100_000, help="entries read of every process")
     parser.add_argument("--display", type=int, default=0, help="which selected event is drawn")
     parser.add_argument("--output", default="runs/inspect_data", help="folder for everything this run writes")
@@ -111,7 +111,7 @@ def main() -> None:
     output = command.start_run(options.output, parser, options)
     card = load_card(options.card)
     samples, results = {}, {"cutflow": {}}
-    processes = command.parse_files(options.files)
+    processes = command.parse_files(options.files, card)
     for label, (name, paths) in enumerate(processes.items()):
         samples[name], report = read(paths, label, card, options.events)
         print_cutflow(name, report)

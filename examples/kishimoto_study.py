@@ -24,7 +24,9 @@ def main() -> None:
     """Whatever the stage asks for and is not done yet."""
     results = Path(__file__).parent / "results"
     parser = study_options(__doc__, "kishimoto", STAGES, recipes.SIZES, results, earlier="23a25f7")
-    parser.add_argument("--collisions", type=list[str], default=[], help="NanoAOD files of your own to pretrain on")
+    parser.add_argument(
+        "--collisions", type=list[str], default=[], help="NanoAOD files, folders or patterns to pretrain on"
+    )
     options = parser.parse_args()
     study = changed(recipes.SIZES[options.size], options.study)
     study.check()

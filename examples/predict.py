@@ -19,6 +19,7 @@ from pyg_hep import command
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.readers import FileReader, load_card
+from pyg_hep.readers.files import input_files
 from pyg_hep.training import EventModel, predict
 
 BRANCHES = {"run_number": ("run", "u4"), "luminosity_block": ("luminosityBlock", "u4"), "event_number": ("event", "u8")}
@@ -36,7 +37,7 @@ def main() -> None:
     """Predict file by file."""
     parser = command.Options(__doc__)
     parser.add_argument("--model", required=True, help="folder of a trained model")
-    parser.add_argument("--data", nargs="+", required=True, help="ROOT files")
+    parser.add_argument("--data", nargs="+", required=True, help="ROOT files, folders or patterns")
     parser.add_argument(
         "--card", type=str | None, default=None, help="in place of the card that the model was trained with"
     )
@@ -49,11 +50,12 @@ def main() -> None:
     model = EventModel.from_pretrained(options.model)
     card = load_card(options.card or own_card(model, options.model))
     output = command.start_run(options.output, parser, options)
-    targets = [output / f"{Path(path).stem}.root" for path in options.data]
+    paths = input_files(options.data, card.reader)
+    targets = [output / f"{Path(path).stem}.root" for path in paths]
     if len(set(targets)) < len(targets):
         raise ConfigError("two input files have the same name: predict them into different output folders")
     summary = {}
-    for path, target in zip(options.data, targets, strict=True):
+    for path, target in zip(paths, targets, strict=True):
         if target.exists() and target.resolve() == Path(path).resolve():
             raise ConfigError(f"{target} would overwrite the input file: choose another --output")
         dataset = EventDataset(options.cache, card, path)

@@ -21,7 +21,7 @@ from pyg_hep.training import EventModel, Optimisation, TrainingSettings, predict
 def main() -> None:
     """Read files, train, test once, report."""
     parser = command.Options(__doc__)
-    parser.add_argument("--data", nargs="+", required=True, help="ROOT files, FILE or NAME=FILE")
+    parser.add_argument("--data", nargs="+", required=True, help="files, folders or patterns, PATH or NAME=PATH")
     parser.add_argument("--card", default="cms_nanoaod", help="dataset card: a path or a shipped name")
     parser.add_argument("--output", default="runs/pretrain", help="folder for everything this run writes")
     parser.add_argument("--cache", default="runs/cache", help="folder for converted events")
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--training", type=TrainingSettings, default=TrainingSettings())
     parser.add_argument("--optimisation", type=Optimisation, default=Optimisation())
     options = parser.parse_args()
-    files = command.parse_files(options.data)
+    files = command.parse_files(options.data, options.card)
     chosen = parser.instantiate(options)
     settings, optimisation = chosen.training, chosen.optimisation
     output = command.start_run(options.output, parser, options)

@@ -60,7 +60,9 @@ class EventClassifier(nn.Module):
 def main() -> None:
     """Read files, train, keep the best epoch, test once, report."""
     parser = command.Options(__doc__)
-    parser.add_argument("--data", nargs="+", required=True, help="files, FILE or NAME=FILE; each name is a class")
+    parser.add_argument(
+        "--data", nargs="+", required=True, help="files, folders or patterns, PATH or NAME=PATH; each name is a class"
+    )
     parser.add_argument("--card", default="cms_nanoaod", help="dataset card: a path or a shipped name")
     parser.add_argument("--model", type=Literal["transformer_conv", "gps"], default="transformer_conv", help="layers")
     parser.add_argument("--view", default="ho", help="what the model sees of the objects: a published view")
@@ -76,7 +78,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of initialisation and order")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where to train")
     options = parser.parse_args()
-    files = command.parse_files(options.data)
+    files = command.parse_files(options.data, options.card)
     output = command.start_run(options.output, parser, options)
 
     train, val, test = (EventDataset(options.cache, options.card, files, split=s) for s in ("train", "val", "test"))

@@ -8,7 +8,7 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +16,8 @@ import jsonargparse
 
 from pyg_hep.errors import ConfigError, PygHepError, nearest
 from pyg_hep.provenance import git_hash, versions
+from pyg_hep.readers import Card, load_card
+from pyg_hep.readers.files import input_files
 
 
 class Options(jsonargparse.ArgumentParser):
@@ -111,20 +113,30 @@ def write_results(folder: Path, results: dict[str, Any]) -> None:
     partial.replace(folder / "results.json")
 
 
-def parse_files(values: list[str]) -> dict[str, list[str]]:
+def parse_files(values: list[str], card: str | Path | Mapping[str, Any] | Card | None = None) -> dict[str, list[str]]:
     """Files as typed, ``PATH`` (its own process) or ``NAME=PATH`` (several of one name are one process).
+
+    Args:
+        values: as typed. A folder or pattern stands for its files, each its own process where no name is given.
+        card: whose format's files are looked for in folders; None takes those of any format.
 
     Raises:
         ConfigError: when nothing is given.
+        ReaderError: for a folder or pattern without a file.
     """
+    reader = None if card is None else load_card(card).reader
     processes: dict[str, list[str]] = {}
     for position, value in enumerate(values):
         name, equals, path = value.partition("=")
-        if not equals or "/" in name:
-            path, name = value, Path(value).stem
-            if name in processes:
-                name = f"{name}_{position}"
-        processes.setdefault(name, []).append(path)
+        if equals and "/" not in name:
+            processes.setdefault(name, []).extend(input_files(path, reader))
+            continue
+        for file in input_files(value, reader):
+            name = Path(file).stem
+            number = position
+            while name in processes:
+                name, number = f"{Path(file).stem}_{number}", number + 1
+            processes[name] = [file]
     if not processes:
         raise ConfigError("no input file given")
     return processes

@@ -43,8 +43,8 @@ class EventDataset(InMemoryDataset):
         root: folder for the processed data.
         card: dataset card: a path, a shipped name, a mapping or a :class:`~pyg_hep.readers.Card`.
         files: a path, a list of paths (label = position in the list), or a mapping of process name to path or
-            paths (label = position of the process). None takes the files that the card names, or else opens what
-            ``root`` holds for this card.
+            paths (label = position of the process). Folders, ``*``, ``**`` and ``~`` stand for their files. None
+            takes the files that the card names, or else opens what ``root`` holds for this card.
         split: None for all events, or a split of the card (``"train"``, ``"val"``, ``"test"``): events are
             assigned by a hash of run, luminosity block and event number, so an event never changes its split.
         transform: applied to every graph on access.
@@ -84,7 +84,7 @@ class EventDataset(InMemoryDataset):
             self._folder = _only_folder(processed, self.card)
             self._sources = []
         else:
-            self._sources = source_files(files)
+            self._sources = source_files(files, self.card.reader)
             self._folder = processed / fingerprint(self.card, self._sources, pre_transform, pre_filter)
         self._executor, self._on_error = executor, on_error
         super().__init__(str(root), transform, pre_transform, pre_filter, force_reload=force_reload)

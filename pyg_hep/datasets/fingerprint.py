@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 from pyg_hep.errors import ConfigError, ReaderError
+from pyg_hep.identity import callable_digest
 from pyg_hep.readers import Card
+from pyg_hep.readers.files import input_files
 from pyg_hep.readers.source import is_remote
 from pyg_hep.schema import SCHEMA_VERSION
 
@@ -30,27 +31,30 @@ class SourceFile:
 Files = str | Path | Sequence[str | Path] | Mapping[str, str | Path | Sequence[str | Path]]
 
 
-def source_files(files: Files) -> list[SourceFile]:
+def source_files(files: Files, reader: str | None = None) -> list[SourceFile]:
     """List the files of every process.
 
     Args:
         files: a path, a list of paths (every file its own process, named by its stem), or a mapping of process
-            to path or paths. The label is the position of the process.
+            to path or paths. The label is the position of the process. A folder or a pattern stands for its files,
+            see :func:`pyg_hep.readers.files.input_files`.
+        reader: the format of the files, a card's ``reader``, whose endings are looked for in folders.
 
     Raises:
         ConfigError: when there is no file.
+        ReaderError: for a folder or pattern without a file.
     """
     if isinstance(files, Mapping):
-        named = {str(k): [v] if isinstance(v, (str, Path)) else list(v) for k, v in files.items()}
+        named = {str(process): input_files(paths, reader) for process, paths in files.items()}
     else:
-        paths = [files] if isinstance(files, (str, Path)) else list(files)
-        stems = [Path(p).stem for p in paths]
+        every = input_files(files, reader)
+        stems = [Path(path).stem for path in every]
         named = {
             stem if stems.count(stem) == 1 else f"{stem}_{position}": [path]
-            for position, (stem, path) in enumerate(zip(stems, paths, strict=True))
+            for position, (stem, path) in enumerate(zip(stems, every, strict=True))
         }
     result = [
-        SourceFile(str(path), process, label) for label, (process, paths) in enumerate(named.items()) for path in paths
+        SourceFile(path, process, label) for label, (process, every) in enumerate(named.items()) for path in every
     ]
     empty = [process for process, paths in named.items() if not paths]
     if not result or empty:
@@ -72,23 +76,19 @@ def _file_identity(path: str) -> list[Any]:
         raise ReaderError(f"{path}: {error.strerror or error}") from None
 
 
+def _file_state(path: str) -> list[Any]:
+    """Identity and time of the last change, which tells of one between both ends; it shapes a cache's name only."""
+    identity = _file_identity(path)
+    return identity if is_remote(path) else [*identity, Path(path).stat().st_mtime_ns]
+
+
 def file_number(path: str) -> int:
-    """A number made of a file's content (or of an address), the same wherever the file lies."""
+    """A number made of a file's size and both ends (or of an address), the same wherever and whenever it was written.
+
+    With the entry it names an event without numbers of its own, and so decides its split.
+    """
     content = json.dumps(_file_identity(path)).encode()
     return int.from_bytes(hashlib.sha256(content).digest()[:8], "little", signed=True)
-
-
-def _callable_identity(function: Any) -> Any:
-    """A description of a transform or filter that changes with its code and its arguments."""
-    if function is None:
-        return None
-    code = getattr(function, "__code__", None)
-    if isinstance(code, CodeType):
-        closure = [repr(cell.cell_contents) for cell in function.__closure__ or ()]
-        return [function.__qualname__, code.co_code.hex(), repr(code.co_consts), closure]
-    state = {k: repr(v) for k, v in sorted(getattr(function, "__dict__", {}).items())}
-    forward = getattr(type(function), "forward", None) or type(function).__call__
-    return [type(function).__qualname__, state, forward.__code__.co_code.hex()]
 
 
 def reading_part(card: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,17 +106,18 @@ def reading_part(card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fingerprint(card: Card, files: list[SourceFile], pre_transform: Any, pre_filter: Any) -> str:
-    """Hash of the card, the files' content and the pre-processing.
+    """Hash of the card, the files' content and times of change, and the pre-processing.
 
     Raises:
+        ConfigError: for pre-processing that cannot be told from other pre-processing.
         ReaderError: when a local file is missing.
     """
     content = {
         "schema": SCHEMA_VERSION,
         "card": reading_part(card.as_dict()),
-        "files": [[f.process, f.label, *_file_identity(f.path)] for f in files],
-        "pre_transform": _callable_identity(pre_transform),
-        "pre_filter": _callable_identity(pre_filter),
+        "files": [[f.process, f.label, *_file_state(f.path)] for f in files],
+        "pre_transform": None if pre_transform is None else callable_digest(pre_transform),
+        "pre_filter": None if pre_filter is None else callable_digest(pre_filter),
     }
     text = json.dumps(content, sort_keys=True, default=str)
     return f"{card.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from pyg_hep.errors import ReaderError
 from pyg_hep.readers.card import Card
 from pyg_hep.readers.card_parser import load_card, shipped_cards
 from pyg_hep.readers.events import EventColumns, FileReader
+from pyg_hep.readers.files import Paths, input_files
 from pyg_hep.readers.report import ReadReport
 from pyg_hep.schema import NO_IDENTITY, OPTIONAL_EVENT_COLUMNS
 
@@ -29,8 +29,6 @@ __all__ = [
     "shipped_cards",
 ]
 
-Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-
 
 def iterate_events(
     paths: Paths,
@@ -41,7 +39,8 @@ def iterate_events(
     """Read files through a card, one chunk at a time.
 
     Args:
-        paths: one file or several; where the card names no label, the label is the position in this list.
+        paths: one file or several, folders and patterns too (:func:`~pyg_hep.readers.files.input_files`); where the
+            card names no label, the label is the position of the file.
         card: a card's path, shipped name, content or :class:`Card`.
         step_size: memory of what one chunk reads, or a number of entries.
         report: counts are added to it.
@@ -56,8 +55,7 @@ def iterate_events(
         ReaderError: when a file cannot be read; names file, entries and column.
     """
     card = load_card(card)
-    files = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    for position, path in enumerate(files):
+    for position, path in enumerate(input_files(paths, card.reader)):
         with FileReader(path, card, label=position) as reader:
             if report is not None:
                 report.add(reader.report)

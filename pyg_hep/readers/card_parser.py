@@ -64,7 +64,7 @@ def load_card(card: str | Path | Mapping[str, Any] | Card) -> Card:
     parsed = _Parser(where).card(_extended(_content(path), where, path.parent))
     # Files that a card names lie relative to it, so that both can be moved together.
     files = {
-        process: tuple(name if is_remote(name) else str(path.parent / name) for name in names)
+        process: tuple(name if is_remote(name) else str(path.parent / Path(name).expanduser()) for name in names)
         for process, names in parsed.files.items()
     }
     return dataclasses.replace(parsed, files=files)

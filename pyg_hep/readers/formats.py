@@ -22,6 +22,7 @@ class Format:
         met_pt: name of the missing transverse momentum's magnitude.
         counter: the branch with the number of objects, checked against the lists where a file has it.
         identity: columns that identify an event -> branch.
+        endings: of the names of its files, small letters.
     """
 
     open: Callable[[str, str | None], Source]
@@ -30,6 +31,7 @@ class Format:
     met_pt: str = "pt"
     counter: str | None = None
     identity: Mapping[str, str] = field(default_factory=dict)
+    endings: tuple[str, ...] = (".root",)
 
 
 _DELPHES_NAMES = {"pt": "PT", "eta": "Eta", "phi": "Phi", "mass": "Mass", "charge": "Charge", "energy": "E"}
@@ -46,8 +48,8 @@ FORMATS: dict[str, Format] = {
         lambda path, tree: RootSource(path, tree or "Delphes"), ("@.{}",), _DELPHES_NAMES, "MET", counter="@_size"
     ),
     "root": Format(RootSource),
-    "hdf5": Format(lambda path, tree: HDF5Source(path), ("@/{}",)),
-    "npz": Format(lambda path, tree: NpzSource(path), ("@_{}",)),
-    "parquet": Format(lambda path, tree: ParquetSource(path)),
+    "hdf5": Format(lambda path, tree: HDF5Source(path), ("@/{}",), endings=(".h5", ".hdf5", ".hdf")),
+    "npz": Format(lambda path, tree: NpzSource(path), ("@_{}",), endings=(".npz",)),
+    "parquet": Format(lambda path, tree: ParquetSource(path), endings=(".parquet", ".pq")),
 }
 """Value of a card's key ``reader`` -> its format."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import numpy as np
 from filelock import FileLock
 
 import pyg_hep
+from pyg_hep import identity
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 
@@ -63,27 +62,16 @@ def code_digest(*modules: str) -> str:
     """Digest of the library's code, as syntax trees without docstrings, but for what changes no training.
 
     Args:
-        modules: imported ones whose code enters too, by name.
+        modules: those whose code enters too, by name.
     """
     root = Path(pyg_hep.__file__).parent
-    files = [getattr(sys.modules[name], "__file__", None) for name in modules]
-    paths = {path for path in root.rglob("*.py") if _has_influence(path.relative_to(root))}
-    content = sorted(f"{path.name} {_tree_of(path)}" for path in paths | {Path(file) for file in files if file})
-    return hashlib.sha256("\n".join(content).encode()).hexdigest()[:16]
+    names = [path.relative_to(root).with_suffix("").parts for path in sorted(root.rglob("*.py"))]
+    counted = [".".join(("pyg_hep", *parts)) for parts in names if _has_influence(".".join(parts))]
+    return identity.code_digest([name.removesuffix(".__init__") for name in (*counted, *modules)])[:16]
 
 
-def _has_influence(path: Path) -> bool:
-    name = ".".join(path.with_suffix("").parts)
+def _has_influence(name: str) -> bool:
     return not any(name == without or name.startswith(f"{without}.") for without in _WITHOUT_INFLUENCE)
-
-
-def _tree_of(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    described = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    for node in ast.walk(tree):
-        if isinstance(node, described) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    return ast.dump(tree)
 
 
 class Records:

@@ -59,7 +59,7 @@ def test_everything_that_shapes_the_data_changes_the_fingerprint(nanoaod, other_
 
 
 def test_what_does_not_shape_the_data_does_not_change_it(nanoaod, tmp_path):
-    moved = shutil.copy(nanoaod, tmp_path / "moved.root")
+    moved = shutil.copy2(nanoaod, tmp_path / "moved.root")  # with its time of change
     first = of({"p": nanoaod})
     assert of({"p": moved}) == first
     assert of({"p": nanoaod}, changed("description", "other words")) == first

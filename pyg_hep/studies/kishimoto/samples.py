@@ -9,6 +9,8 @@ import numpy as np
 import uproot
 
 from pyg_hep.datasets import EventDataset
+from pyg_hep.readers import load_card
+from pyg_hep.readers.files import input_files
 from pyg_hep.simulation.samples import KISHIMOTO_COLLISIONS, KISHIMOTO_TASKS
 from pyg_hep.studies.place import Place
 from pyg_hep.studies.task import Task
@@ -30,10 +32,10 @@ def collisions(place: Place, own: Sequence[str] = ()) -> tuple[list[EventDataset
 
     Args:
         place: of the study.
-        own: files to take instead, as they are.
+        own: files, folders or patterns to take instead, as they are.
     """
     if own:
-        return place.splits(CARD, own, SPLITS["pretraining"]), {}
+        return place.splits(CARD, input_files(own, load_card(CARD).reader), SPLITS["pretraining"]), {}
     files = place.files("pretraining", list(KISHIMOTO_COLLISIONS))
     parts = place.splits(CARD, files, SPLITS["pretraining"])
     selected = np.sum([np.bincount(part.column("y").numpy(), minlength=len(files)) for part in parts], axis=0)
