@@ -17,14 +17,8 @@ from pyg_hep.evaluation.event_display import plot_event
 from pyg_hep.readers import Card, ReadReport, iterate_events, load_card
 from pyg_hep.schema import ObjectType
 
-LABELS = {
-    "pt": "$p_T$ [GeV]",
-    "eta": r"$\eta$",
-    "phi": r"$\phi$ [rad]",
-    "mass": "mass [GeV]",
-    "charge": "charge [e]",
-    "btag": "b-tag",
-}
+LABELS = {"pt": "$p_T$ [GeV]", "eta": r"$\eta$", "phi": r"$\phi$ [rad]", "mass": "mass [GeV]"}
+LABELS |= {"charge": "charge [e]", "btag": "b-tag"}
 
 
 def read(paths: list[str], label: int, card: Card, most: int) -> tuple[ak.Array, ReadReport]:

@@ -139,12 +139,10 @@ def main() -> None:
     results = {
         "test": report,
         "training": {"best_epoch": best["epoch"], "seconds": seconds, "history": history},
-        "model": options.model,
         "events": {"train": len(train), "val": len(val), "test": len(test)},
         "classes": train.class_names,
-        "seed": options.seed,
         "parameters": sum(p.numel() for p in model.parameters()),
-    }
+    } | {name: getattr(options, name) for name in ("model", "seed")}
     command.write_results(output, results)
 
 

@@ -133,19 +133,10 @@ def main() -> None:
     gains = {name: (f["gain"]["accuracy"], f["gain"]["accuracy_error"]) for name, f in tasks.items()}
     plots.plot_gains(gains, output / "gain.png")
     seconds = time.perf_counter() - started
-    command.write_results(
-        output,
-        {
-            "tasks": tasks,
-            "seconds": seconds,
-            "seconds_simulation": simulated,
-            "seconds_pretraining": result.seconds,
-            "pretraining_events": {"train": len(train), "val": len(val)},
-            "pretraining_processes": list(PRETRAINING),
-            "events_per_class": options.events_per_class,
-            "seeds": options.seeds,
-        },
-    )
+    results = {"tasks": tasks, "events_per_class": options.events_per_class, "seeds": options.seeds}
+    results |= {"seconds": seconds, "seconds_simulation": simulated, "seconds_pretraining": result.seconds}
+    results |= {"pretraining_events": {"train": len(train), "val": len(val)}}
+    command.write_results(output, {**results, "pretraining_processes": list(PRETRAINING)})
     print(f"{seconds:.0f} s ({simulated:.0f} s of simulation); results, models and plots in {output}")
 
 

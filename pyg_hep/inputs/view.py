@@ -122,15 +122,6 @@ class View(nn.Module):
         """OmniLearn, arXiv:2502.14652: 13 columns relative to the jet, four of the jet, with published constants."""
         return cls("omnilearn", **kwargs)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the definitions of columns, which are functions: their names say which."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_columns", "_events")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._columns = {name: node_column(name) for name in self.columns}
-        self._events = {name: event_column(name) for name in self.events}
-
     @property
     def channels(self) -> Channels:
         """Widths and table sizes of the model input."""

@@ -23,6 +23,10 @@ from pyg_hep.readers.report import ReadReport
 from pyg_hep.schema import OPTIONAL_EVENT_COLUMNS
 
 Collections = Mapping[str, Collection]
+# What vector calls coordinates beside pt, eta, phi and mass; its momenta hold each component once.
+_MORE_COORDINATES = frozenset(
+    ("x", "y", "z", "t", "rho", "theta", "tau", "px", "py", "pz", "E", "e", "energy", "M", "m")
+)
 
 
 @dataclass
@@ -44,8 +48,13 @@ class EventColumns:
     left_out: EventColumns | None = None
 
     def to_awkward(self) -> ak.Array:
-        """One record per event; its ``objects`` are momenta that the ``vector`` package understands."""
-        nodes = ak.unflatten(ak.zip(self.nodes, depth_limit=1, with_name="Momentum4D"), self.counts)
+        """One record per event; its ``objects`` are momenta that the ``vector`` package understands.
+
+        They are plain records where a kept column has the name of one more coordinate (``energy``, ``tau``, ...),
+        which that package refuses.
+        """
+        name = None if _MORE_COORDINATES & set(self.nodes) else "Momentum4D"
+        nodes = ak.unflatten(ak.zip(self.nodes, depth_limit=1, with_name=name), self.counts)
         return ak.zip({"objects": nodes, **self.events}, depth_limit=1)
 
     def select(self, kept: np.ndarray) -> EventColumns:

@@ -141,7 +141,8 @@ def test_bad_input_is_one_sentence_and_a_status(folder, script, arguments, statu
 
 
 def test_every_shipped_configuration_runs(folder):
-    for config in sorted((ROOT / "examples" / "configs").glob("*.yaml")):
+    # Cards, such as that of own_columns.py, are configurations of data and not of one of these scripts.
+    for config in sorted((ROOT / "examples" / "configs").glob("*_ho.yaml")):
         script = config.stem.partition("_")[0] + ".py"
         arguments = {
             "pretrain": ["--data", "signal.root", "background.root", "--output", f"runs/{config.stem}"],

@@ -2,11 +2,13 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+import vector
 
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers import ReadReport, read_events
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 
+vector.register_awkward()  # which is strict about the names of a momentum's columns
 MET = {"kind": "met", "collection": "MET"}
 MUON = {"kind": "muon", "collection": "Muon", "order": "file"}
 JET = {"kind": "jet", "collection": "Jet", "order": "file"}

@@ -79,7 +79,8 @@ def _break_even(
     }  # fmt: skip
     pays = "pretraining time unknown"
     if cost is not None and tasks is not None:
-        pays = f"pretraining {cost / 3600:.2f} h, pays above {tasks:.0f} tasks"
+        when = "never pays" if math.isinf(tasks) else f"pays above {tasks:.0f} tasks"
+        pays = f"pretraining {cost / 3600:.2f} h, {when}"
     print(
         f"{recipe}: {pays}, {saved:.0f} s saved of {baseline:.0f} s per task at {largest:,d} per class "
         "(paper: 45.5 h, 2.94 h at 10^7, ratio 0.38, 41 tasks)"

@@ -80,7 +80,7 @@ def table1(records: Records, published: Mapping[str, Any], output: Path) -> dict
     names = [name for name in ORDER if name in trained_ones] + [name for name in trained_ones if name not in ORDER]
     for figure in ("accuracy", "auc"):
         print(f"\nTable I, {figure} [%]: baseline, and what other methods add to it (paired; in brackets the paper's)")
-        print(f"{'':22s}{'':42s}" + "".join(f"{size:>28,d}" for size in sizes))
+        print(f"{'':22s}{'':64s}" + "".join(f"{size:>28,d}" for size in sizes))
         for task, rows in table.items():
             for name in names:
                 of_size = {size: rows[size][name] for size in rows if name in rows[size]}
@@ -88,11 +88,11 @@ def table1(records: Records, published: Mapping[str, Any], output: Path) -> dict
                 cells = [_cell(of_size.get(size), figure, papers.get(size)) for size in sizes]
                 if of_size:
                     baselines = {f" - {row['baseline']}" for row in of_size.values() if "gain" in row}
-                    print(f"{TITLES[task]:22s}{name + ''.join(baselines):42s}" + "".join(f"{c:>28s}" for c in cells))
+                    print(f"{TITLES[task]:22s}{name + ''.join(baselines):64s}" + "".join(f"{c:>28s}" for c in cells))
     summary = summarise_gains(table, sizes, published) | over_trees(records, sizes)
     for key, row in summary.items():
         paper = f" (paper {row['published']:+.2f})" if row["published"] is not None else ""
-        print(f"{key:40s} {with_error(row['value'], row['error'], sign=True)}{paper}")
+        print(f"{key:48s} {with_error(row['value'], row['error'], sign=True)}{paper}")
     _plot_table1(table, sizes, output)
     return {"table1": table, "control": control(records), "summary": summary}
 
