@@ -30,6 +30,10 @@ class OutputError(PygHepError, OSError):
     """A file or folder cannot be written (full, read-only, not there); names it."""
 
 
+class ExportError(PygHepError, RuntimeError):
+    """A model cannot be written in another format, or the file does not say what the model says; names what differs."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the valid name closest to ``name``, else the list of valid names."""
     names = sorted(str(v) for v in valid)

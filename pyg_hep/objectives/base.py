@@ -141,6 +141,14 @@ class Objective(nn.Module, abc.ABC):
         Raises:
             ConfigError: when this objective predicts nothing.
         """
+        return {**self.decode(self(model.represent(batch)))}
+
+    def decode(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """From outputs of the heads to predictions by name, one row per event, whatever the layout they came from.
+
+        Raises:
+            ConfigError: when this objective predicts nothing of an event.
+        """
         raise ConfigError(f"{type(self).__name__} predicts nothing of its own: fine-tune the model for a task first")
 
     @abc.abstractmethod

@@ -13,7 +13,7 @@ from torch_geometric.data import Batch
 from pyg_hep.errors import ConfigError
 from pyg_hep.inputs import View
 from pyg_hep.nn import Backbone, LinearHead
-from pyg_hep.objectives.base import Loss, Model, NodeColumn, Objective, Step
+from pyg_hep.objectives.base import Loss, Model, Objective, Step
 from pyg_hep.objectives.meters import ClassFigures, Metric
 
 if TYPE_CHECKING:
@@ -91,11 +91,9 @@ class Classification(Objective):
         losses = {"cross_entropy": Loss.mean(values, self.loss_weight(batch) * factors)}
         return Step(losses, outputs, {"y": y, "weight": batch.weight * factors})
 
-    def predict(
-        self, batch: Batch, model: Model, generator: torch.Generator | None = None
-    ) -> dict[str, Tensor | NodeColumn]:
+    def decode(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Class probabilities by the names of the classes."""
-        logits = self(model.represent(batch))["logits"]
+        logits = outputs["logits"]
         probability = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(dim=-1)
         return dict(zip(self.names, probability.unbind(-1), strict=True))
 

@@ -13,7 +13,7 @@ from torch_geometric.data import Batch
 from pyg_hep.errors import ConfigError
 from pyg_hep.inputs import View
 from pyg_hep.nn import Backbone
-from pyg_hep.objectives.base import Loss, Model, NodeColumn, Objective, Step
+from pyg_hep.objectives.base import Loss, Model, Objective, Step
 from pyg_hep.objectives.meters import LabelFigures, Metric
 
 if TYPE_CHECKING:
@@ -97,11 +97,9 @@ class MultiLabel(Objective):
         }
         return Step(losses, outputs, {"y": y, "weight": batch.weight})
 
-    def predict(
-        self, batch: Batch, model: Model, generator: torch.Generator | None = None
-    ) -> dict[str, Tensor | NodeColumn]:
+    def decode(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Probabilities of the yes-or-no labels and values of the numbers, by the names of the labels."""
-        estimate = self(model.represent(batch))["logits"]
+        estimate = outputs["logits"]
         values = torch.where(self.is_number, estimate, estimate.sigmoid())
         return dict(zip(self.names, values.unbind(-1), strict=True))
 

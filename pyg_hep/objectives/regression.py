@@ -13,7 +13,7 @@ from torch_geometric.data import Batch
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.inputs import View
 from pyg_hep.nn import Backbone
-from pyg_hep.objectives.base import Loss, Model, NodeColumn, Objective, Step
+from pyg_hep.objectives.base import Loss, Model, Objective, Step
 from pyg_hep.objectives.meters import Metric, RegressionFigures
 
 if TYPE_CHECKING:
@@ -115,12 +115,9 @@ class Regression(Objective):
     def _physical(self, outputs: Mapping[str, Tensor]) -> Tensor:
         return outputs["value"] * self.scale + self.mean
 
-    def predict(
-        self, batch: Batch, model: Model, generator: torch.Generator | None = None
-    ) -> dict[str, Tensor | NodeColumn]:
+    def decode(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The numbers in their units, by name."""
-        values = self._physical(self(model.represent(batch)))
-        return dict(zip(self.names, values.unbind(-1), strict=True))
+        return dict(zip(self.names, self._physical(outputs).unbind(-1), strict=True))
 
     def meters(self) -> list[Metric]:
         """Root mean square error, bias and resolution."""
