@@ -60,9 +60,7 @@ class EventClassifier(nn.Module):
 def main() -> None:
     """Read files, train, keep the best epoch, test once, report."""
     parser = command.Options(__doc__)
-    parser.add_argument(
-        "--data", nargs="+", required=True, help="files, folders or patterns, PATH or NAME=PATH; each name is a class"
-    )
+    parser.add_argument("--data", nargs="+", required=True, help="files or folders, PATH or NAME=PATH; a name a class")
     parser.add_argument("--card", default="cms_nanoaod", help="dataset card: a path or a shipped name")
     parser.add_argument("--model", type=Literal["transformer_conv", "gps"], default="transformer_conv", help="layers")
     parser.add_argument("--view", default="ho", help="what the model sees of the objects: a published view")
