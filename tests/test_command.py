@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from pyg_hep import command
-from pyg_hep.errors import ConfigError
+from pyg_hep.errors import ConfigError, ReaderError
 from pyg_hep.training import TrainingSettings
 
 SCRIPT = '''
@@ -112,6 +112,26 @@ def test_files_as_typed():
     assert command.parse_files(["dir/na=me.root"]) == {"na=me": ["dir/na=me.root"]}
     with pytest.raises(ConfigError):
         command.parse_files([])
+
+
+def test_folders_and_patterns_stand_for_their_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("a/x.root", "a/y.root", "a/.z.root", "a/deep/z.root", "a/notes.txt", "a/jets.h5", "b/na=me.root"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    parse = command.parse_files
+    assert parse(["a/*.root"]) == {"x": ["a/x.root"], "y": ["a/y.root"]}
+    assert parse(["p=a/*.root", "p=a/deep"]) == {"p": ["a/x.root", "a/y.root", "a/deep/z.root"]}
+    assert parse(["p=a"], "cms_nanoaod") == {"p": ["a/x.root", "a/y.root"]}
+    assert parse(["p=~/a/deep"]) == {"p": [f"{tmp_path}/a/deep/z.root"]}
+    assert parse(["na=me/*.root", "a/x.root"]) == {"x": ["b/na=me.root"], "x_1": ["a/x.root"]}
+    assert parse(["https://host/a*.root?x=1", "p=root://host//a*"]) == {
+        "a*": ["https://host/a*.root?x=1"],
+        "p": ["root://host//a*"],
+    }
+    with pytest.raises(ReaderError, match=r"c/\*\.root: no file matches"):
+        parse(["p=c/*.root"])
 
 
 def test_results_are_complete_or_absent(tmp_path):

@@ -1,9 +1,14 @@
 import copy
+import os
 import shutil
 
+import h5py
+import numpy as np
 import pytest
+from torch_geometric.transforms import Compose, KNNGraph
 
-from pyg_hep.datasets.fingerprint import fingerprint, source_files
+from pyg_hep.datasets import EventDataset
+from pyg_hep.datasets.fingerprint import file_number, fingerprint, source_files
 from pyg_hep.errors import ConfigError, ReaderError
 from pyg_hep.inputs import View
 from pyg_hep.readers import load_card
@@ -94,3 +99,98 @@ def test_no_file_is_an_error():
 def test_missing_file_is_named():
     with pytest.raises(ReaderError, match=r"nothing\.root"):
         of(["nothing.root"])
+
+
+def test_another_callable_is_never_served_the_old_events(nanoaod, tmp_path):
+    # Only an attribute's name differs; right are the numbers counted without a filter.
+    every = EventDataset(tmp_path, "cms_nanoaod", nanoaod)
+    tagged, charged = (sum(float(event[name].sum()) > 0 for event in every) for name in ("btag", "charge"))
+    assert (tagged, charged) == (TAGGED, CHARGED)
+    assert len(EventDataset(tmp_path, "cms_nanoaod", nanoaod, pre_filter=lambda d: d.btag.sum() > 0)) == tagged
+    assert len(EventDataset(tmp_path, "cms_nanoaod", nanoaod, pre_filter=lambda d: d.charge.sum() > 0)) == charged
+
+
+LEAST = 3
+
+
+def helper(data):
+    return data.num_nodes > 3
+
+
+class Longer:
+    def __call__(self, data):
+        return self.long(data)
+
+    def long(self, data):
+        return data.num_nodes > 3
+
+
+def test_default_global_helper_method_and_nested_argument_are_read_again(nanoaod, tmp_path, monkeypatch):
+    right = {n: sum(event.num_nodes > n for event in EventDataset(tmp_path, CARD, nanoaod)) for n in (3, 4)}
+    assert right[3] > right[4] > 0
+
+    def size(pre_filter):
+        return len(EventDataset(tmp_path, CARD, nanoaod, pre_filter=pre_filter))
+
+    def with_default(least):
+        return lambda data, least=least: data.num_nodes > least
+
+    def with_global(data):
+        return data.num_nodes > LEAST
+
+    def with_helper(data):
+        return helper(data)
+
+    assert [size(with_default(n)) for n in (3, 4)] == [right[3], right[4]]
+    assert [size(f) for f in (with_global, with_helper, Longer())] == [right[3]] * 3
+    monkeypatch.setitem(globals(), "LEAST", 4)
+    monkeypatch.setitem(globals(), "helper", lambda data: data.num_nodes > 4)
+    monkeypatch.setattr(Longer, "long", lambda self, data: data.num_nodes > 4)
+    assert [size(f) for f in (with_global, with_helper, Longer())] == [right[4]] * 3
+    assert of([nanoaod], pre_transform=Compose([KNNGraph(3)])) != of([nanoaod], pre_transform=Compose([KNNGraph(4)]))
+
+
+HDF5 = {"name": "h5", "reader": "hdf5", "objects": {"jet": {"kind": "jet", "collection": "jets"}}}
+
+
+def write_hdf5(path):
+    """20,000 events of one jet, uncompressed and without event numbers."""
+    rng = np.random.default_rng(1)
+    with h5py.File(path, "w") as file:
+        for name in ("pt", "eta", "phi", "mass"):
+            file[f"jets/{name}"] = rng.uniform(1, 2, (20_000, 1))
+    return path
+
+
+def test_file_rewritten_in_its_middle_is_read_again(tmp_path):
+    path = write_hdf5(tmp_path / "a.h5")
+    before = EventDataset(tmp_path, HDF5, path)
+    number, size = file_number(path), path.stat().st_size
+    with h5py.File(path, "r+") as file:
+        file["jets/pt"][19_000:] = 7.0
+    assert (file_number(path), path.stat().st_size) == (number, size)  # neither size nor ends tell
+    after = EventDataset(tmp_path, HDF5, path)
+    assert [float(after[n].p4[0, 0]) for n in (18_999, 19_000)] == [float(before[18_999].p4[0, 0]), 7.0]
+
+
+def test_touched_or_moved_file_is_converted_again_and_no_event_changes_its_split(tmp_path):
+    path = write_hdf5(tmp_path / "a.h5")
+    before = EventDataset(tmp_path, HDF5, {"p": path})
+    os.utime(path, ns=(1, 10**18))
+    touched = EventDataset(tmp_path, HDF5, {"p": path})
+    moved = EventDataset(tmp_path, HDF5, {"p": shutil.copy(path, tmp_path / "moved.h5")})
+    assert len({before.processed_dir, touched.processed_dir, moved.processed_dir}) == 3
+    for other in (touched, moved):
+        assert np.array_equal(other.storage.split_key, before.storage.split_key)
+        assert other.digest == before.digest
+
+
+def test_folders_and_patterns_stand_for_their_files(tmp_path):
+    for name in ("b.root", "a.root", ".c.root", "a.h5"):
+        (tmp_path / name).touch()
+    both = [str(tmp_path / name) for name in ("a.root", "b.root")]
+    assert [(f.path, f.process) for f in source_files(tmp_path, "nanoaod")] == [(both[0], "a"), (both[1], "b")]
+    assert [f.path for f in source_files({"p": tmp_path / "*.root"})] == both
+    assert {f.process for f in source_files({"p": [tmp_path / "a*.root", tmp_path / "b*"]})} == {"p"}
+    with pytest.raises(ReaderError, match=r"z\*: no file matches"):
+        source_files({"p": tmp_path / "z*"})
