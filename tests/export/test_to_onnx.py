@@ -18,7 +18,7 @@ from pyg_hep.training import EventModel
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-LARGEST = 20
+LARGEST = 12
 NAMES = ["ttH", "tt+bb", "0"]  # such names are no identifiers
 
 
@@ -70,12 +70,15 @@ def exported(request, tmp_path_factory):
 
 def test_ten_thousand_events_agree_from_one_object_to_the_largest(exported):
     model, path = exported
-    events = PaddedEvents.random(10_000, LARGEST, seed=11)
-    counts = events.mask.sum(dim=1)
-    assert int((counts == 1).sum()) > 100
-    assert int((counts == LARGEST).sum()) > 100
-    assert bool(events.nodes["p4"][~events.mask].isnan().all())  # what stands in the padding does not matter
-    assert compare(model, path, events) == 30_000
+    compared, ends = 0, torch.zeros(2)
+    for seed in range(20):  # in parts, for all pairs of all of them take gigabytes
+        events = PaddedEvents.random(500, LARGEST, seed=seed)
+        counts = events.mask.sum(dim=1)
+        ends += torch.stack([(counts == 1).sum(), (counts == LARGEST).sum()])
+        assert bool(events.nodes["p4"][~events.mask].isnan().all())  # what stands in the padding does not matter
+        compared += compare(model, path, events)
+    assert compared == 30_000
+    assert bool((ends > 100).all())
 
 
 @pytest.mark.parametrize(("number", "places"), [(1, 1), (1, 50), (7, 1), (3, 2)])
@@ -127,9 +130,7 @@ def test_metadata_say_what_the_numbers_are_and_where_they_come_from(exported):
     assert json.loads(metadata["view"]) == json.loads(json.dumps(model.view.config()))
     assert metadata["card"] == "simulated_events"
     assert metadata["objective"] == "Classification"
-    assert (
-        json.loads(metadata["versions"])["torch"] == torch.__version__.split("+")[0] or "torch" in metadata["versions"]
-    )
+    assert {"torch", "onnx", "pyg_hep"} <= set(json.loads(metadata["versions"]))
     assert metadata["git"]
     assert "p4" in json.loads(metadata["inputs"])
 
@@ -146,7 +147,7 @@ def test_card_of_the_training_is_named(tmp_path):
 def test_shipped_network_agrees(tmp_path):
     model = EventModel.from_pretrained("ho-multiclass")
     path = to_onnx(model, tmp_path / "ho.onnx").path
-    events = PaddedEvents.random(10_000, LARGEST, seed=5)
+    events = PaddedEvents.random(500, LARGEST, seed=5)
     compare(model, path, events)
     found = run_onnx(path, events.columns, events.mask)
     assert list(found) == model.objective.class_names
@@ -168,6 +169,7 @@ def test_labels_and_numbers_have_names_and_units(tmp_path):
     numbers = EventModel(EventTransformer(7, hidden_channels=8, num_layers=1, heads=2, preset="ho"), Regression(2))
     numbers.objective.mean.copy_(torch.tensor([172.5, -3.0]))
     numbers.objective.scale.copy_(torch.tensor([40.0, 2.0]))
+    # 1e-5 for values up to 1, and of the largest, about 200, for numbers in their units.
     for model, names, tolerance in ((labels, ["n_jets", "higgs", "top"], 1e-5), (numbers, ["y[0]", "y[1]"], 2e-3)):
         model.view.fit(PaddedEvents.random(500, LARGEST, seed=7).packed())
         exported = to_onnx(model, tmp_path / "m.onnx")
