@@ -125,7 +125,7 @@ def test_folders_and_patterns_stand_for_their_files(tmp_path, monkeypatch):
     assert parse(["p=a/*.root", "p=a/deep"]) == {"p": ["a/x.root", "a/y.root", "a/deep/z.root"]}
     assert parse(["p=a"], "cms_nanoaod") == {"p": ["a/x.root", "a/y.root"]}
     assert parse(["p=~/a/deep"]) == {"p": [f"{tmp_path}/a/deep/z.root"]}
-    assert parse(["na=me/*.root", "a/x.root"]) == {"x": ["b/na=me.root"], "x_1": ["a/x.root"]}
+    assert parse(["b/*.root", "a/x.root"]) == {"na=me": ["b/na=me.root"], "x": ["a/x.root"]}
     assert parse(["https://host/a*.root?x=1", "p=root://host//a*"]) == {
         "a*": ["https://host/a*.root?x=1"],
         "p": ["root://host//a*"],

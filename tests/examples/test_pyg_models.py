@@ -64,8 +64,8 @@ def test_model_of_pyg_separates_classes_that_differ_in_jet_momentum(folder, mode
     [
         (["--data", "nothing.root"], 1, "nothing.root"),
         (["--data", "soft.root", "--card", "simulated_event"], 1, "did you mean 'simulated_events'"),
-        (["--data", "soft.root", "--feature", "ho"], 2, "did you mean 'features'"),
-        (["--data", "soft.root", "--features", "hoo"], 1, "no published view 'hoo'"),
+        (["--data", "soft.root", "--views", "ho"], 2, "did you mean 'view'"),
+        (["--data", "soft.root", "--view", "hoo"], 1, "no published view 'hoo'"),
         (["--data", "soft.root", "--model", "gcn"], 2, "model"),
         (["--data", "soft.root", "--epochs", "0"], 2, "epochs"),
     ],
