@@ -9,22 +9,12 @@ A model that reads columns of your own needs --data, events that show their shap
 """
 
 from pathlib import Path
-from typing import Any
 
 from pyg_hep import command
 from pyg_hep.datasets import EventDataset
-from pyg_hep.errors import ConfigError
 from pyg_hep.export import to_onnx
 from pyg_hep.readers import load_card
-from pyg_hep.training import EventModel
-
-
-def own_card(model: EventModel, source: str) -> Any:
-    """The card that a model was trained with, without what only makes labels: data need not have it."""
-    card = model.metadata.get("data", {}).get("card") or model.metadata.get("card")
-    if card is None:
-        raise ConfigError(f"{source} does not say which card its events were made with: give it with --card")
-    return {key: value for key, value in load_card(card).as_dict().items() if key not in ("label", "truth")}
+from pyg_hep.training import EventModel, own_card
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ Objects and cuts are those of the card that the model was trained with, which tr
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import uproot
@@ -20,17 +19,9 @@ from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.readers import FileReader, load_card
 from pyg_hep.readers.files import input_files
-from pyg_hep.training import EventModel, predict
+from pyg_hep.training import EventModel, own_card, predict
 
 BRANCHES = {"run_number": ("run", "u4"), "luminosity_block": ("luminosityBlock", "u4"), "event_number": ("event", "u8")}
-
-
-def own_card(model: EventModel, source: str) -> Any:
-    """The card that a model was trained with, without what only makes labels: data need not have it."""
-    card = model.metadata.get("data", {}).get("card") or model.metadata.get("card")
-    if card is None:
-        raise ConfigError(f"{source} does not say which card its events were made with: give it with --card")
-    return {key: value for key, value in load_card(card).as_dict().items() if key not in ("label", "truth")}
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ Each is a storage: what :class:`~pyg_hep.datasets.EventDataset` asks of its file
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -14,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pyg_hep.datasets.column_file import content_hash
+from pyg_hep.datasets.storage import node_rows
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.kinematics import PI
 from pyg_hep.readers.kept import check_column_name
@@ -52,7 +53,7 @@ class Storage(Protocol):
 
 def content_digest(*parts: str | bytes | Tensor) -> str:
     """One hash of texts and tensors."""
-    total = hashlib.blake2b(digest_size=16)
+    total = content_hash()
     for part in parts:
         if isinstance(part, Tensor):
             values = part.contiguous().numpy()
@@ -135,9 +136,7 @@ class JoinedStorage:
         counts = torch.cat([counts for _, _, counts in made])
         first = (counts.cumsum(0) - counts)[order]
         counts = counts[order]
-        start = counts.cumsum(0) - counts
-        total = int(counts.sum())
-        rows = torch.arange(total) + torch.repeat_interleave(first - start, counts, output_size=total)
+        rows = node_rows(first, counts)
         nodes = {name: torch.cat([part[0][name] for part in made])[rows] for name in self.node_columns}
         return nodes, {name: torch.cat([part[1][name] for part in made])[order] for name in self.event_columns}, counts
 
@@ -182,10 +181,8 @@ class ColumnsInMemory:
 
     def gather(self, events: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
         """Columns of some events, in the order given."""
-        first, counts = self.offsets[events], self.counts(events)
-        start = counts.cumsum(0) - counts
-        total = int(counts.sum())
-        rows = torch.arange(total) + torch.repeat_interleave(first - start, counts, output_size=total)
+        counts = self.counts(events)
+        rows = node_rows(self.offsets[events], counts)
         nodes = {name: values[rows] for name, values in self.nodes.items()}
         return nodes, {name: values[events] for name, values in self.events.items()}, counts
 

@@ -141,6 +141,13 @@ class StorageWriter:
         self.close()
 
 
+def node_rows(first: Tensor, counts: Tensor) -> Tensor:
+    """Rows of the nodes of some events, event after event: ``first[k]`` to ``first[k] + counts[k] - 1`` of each."""
+    start = counts.cumsum(0) - counts
+    total = int(counts.sum())
+    return torch.arange(total) + torch.repeat_interleave(first - start, counts, output_size=total)
+
+
 _MAPPED = ("offsets", "nodes", "events", "entry", "split_key", "_types")
 
 
@@ -239,8 +246,6 @@ class EventStorage:
         """
         first = self.offsets[events]
         counts = self.offsets[events + 1] - first
-        start = counts.cumsum(0) - counts
-        total = int(counts.sum())
-        rows = torch.arange(total) + torch.repeat_interleave(first - start, counts, output_size=total)
+        rows = node_rows(first, counts)
         nodes = {name: column[rows].to(self._types[name]) for name, column in self.nodes.items()}
         return nodes, {name: column[events].to(self._types[name]) for name, column in self.events.items()}, counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -206,7 +206,7 @@ def node_column(name: str) -> ViewColumn:
 
     def forward(raw: RawColumns) -> Tensor:
         if stored not in raw:
-            known = [*NODE_COLUMNS, *(str(key) for key in _keys(raw.columns))]
+            known = [*NODE_COLUMNS, *raw.names]
             raise ConfigError(f"no column {name!r}, defined or stored: {nearest(name, known)}")
         return _numbers(raw[stored], name, position, raw.p4.dim() - 1).to(raw.dtype)
 
@@ -221,7 +221,7 @@ def event_column(name: str) -> ViewColumn:
 
     def forward(raw: RawColumns) -> Tensor:
         if stored not in raw:
-            known = [*EVENT_COLUMNS, *(str(key) for key in _keys(raw.columns))]
+            known = [*EVENT_COLUMNS, *raw.names]
             raise ConfigError(f"no event column {name!r}, defined or stored: {nearest(name, known)}")
         column = raw.of_event(stored)
         if column.size(0) != raw.counts.numel():
@@ -241,11 +241,6 @@ def stored_name(name: str) -> tuple[str, int | None]:
     if match is None:
         raise ConfigError(f"{name!r} is no column: a name, or name[position] of a stored one")
     return match["name"], None if match["position"] is None else int(match["position"])
-
-
-def _keys(columns: Mapping[str, Tensor]) -> list[str]:
-    names = columns.keys()
-    return list(names() if callable(names) else names)
 
 
 def _numbers(column: Tensor, name: str, position: int | None, dim: int) -> Tensor:

@@ -43,6 +43,11 @@ class RawColumns:
     def __contains__(self, name: str) -> bool:
         return name in self.columns
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the stored columns."""
+        return [str(name) for name in self.columns.keys()]  # noqa: SIM118 (a graph is no mapping)
+
     def __getitem__(self, name: str) -> Tensor:
         """A stored column of objects; numbers with a fraction in the view's type.
 
@@ -65,9 +70,7 @@ class RawColumns:
 
     def _stored(self, name: str) -> Tensor:
         if name not in self.columns:
-            names = self.columns.keys()
-            known = [str(key) for key in (names() if callable(names) else names)]
-            raise ConfigError(f"the events have no column {name!r}: {nearest(name, known)}")
+            raise ConfigError(f"the events have no column {name!r}: {nearest(name, self.names)}")
         column: Tensor = self.columns[name]
         return column.to(self.dtype) if column.is_floating_point() else column
 

@@ -86,7 +86,6 @@ class View(nn.Module):
             stored_name(name)
         if len(set(self.columns)) < len(self.columns) or len(set(self.events)) < len(self.events) or not self.columns:
             raise ConfigError(f"a view needs different columns, found {', '.join((*self.columns, *self.events))}")
-        self.select = None if select is None else dict(select)
         self._select = None if select is None else SelectNodes(**select)
         F, G = len(self.columns), len(self.events)
         self.constants = None if constants is None else [(float(m), float(s)) for m, s in constants]

@@ -164,16 +164,17 @@ class Objective(nn.Module, abc.ABC):
         weight: Tensor = batch.weight
         return weight.abs() if self.negative_weights == "absolute" else weight
 
-    def target_of(self, batch: Batch) -> Tensor:
-        """The target column of a batch.
+    def target_of(self, batch: Batch, name: str | None = None) -> Tensor:
+        """The target column of a batch, or another one that is a target too.
 
         Raises:
             ConfigError: when the events have no such column.
         """
-        if self.target not in batch:
-            names = [str(name) for name in batch.keys()]  # noqa: SIM118 (a graph is no mapping)
-            raise ConfigError(f"{type(self).__name__}: no event column {self.target!r}: {nearest(self.target, names)}")
-        target: Tensor = batch[self.target]
+        name = self.target if name is None else name
+        if name not in batch:
+            known = [str(key) for key in batch.keys()]  # noqa: SIM118 (a graph is no mapping)
+            raise ConfigError(f"{type(self).__name__}: no event column {name!r}: {nearest(name, known)}")
+        target: Tensor = batch[name]
         return target
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +20,6 @@ from pyg_hep.objectives.base import Loss, Model, NodeColumn, Objective, Step, re
 from pyg_hep.objectives.meters import MaskedFigures, Metric
 from pyg_hep.schema import Level, ObjectType
 from pyg_hep.transforms.mask_objects import MaskObjects
-
-if TYPE_CHECKING:
-    from pyg_hep.datasets import EventDataset
 
 B_JET = max(ObjectType) + 1
 """Number of a jet with a b-tag among the kinds to tell apart; the others are those of ``ObjectType``."""
@@ -115,14 +112,6 @@ class MaskedObjects(Objective):
             self.heads["kinematics"] = backbone.make_head("nodes", len(self.kinematics))
         if self.kind_columns:
             self.heads["kind"] = backbone.make_head("nodes", B_JET + 1)
-
-    def measure(self, train: EventDataset) -> None:
-        """Settle the policy for negative weights.
-
-        Raises:
-            ConfigError: for negative weights under the policy ``"error"``.
-        """
-        super().measure(train)
 
     def errors(self, estimate: Tensor, truth: Tensor, view: View) -> Tensor:
         """Estimates minus truth in standard deviations of the view, shape ``[N, K]``; phi the shorter way around."""

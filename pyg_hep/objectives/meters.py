@@ -12,6 +12,11 @@ from torch import Tensor
 from pyg_hep.metrics import accuracy, resolution, roc_auc
 
 
+def is_distributed() -> bool:
+    """Whether this process trains together with others."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
 class Metric(abc.ABC):
     """Keeps what its figures need of every batch, gathers it from all processes once, and works them out.
 
@@ -36,7 +41,7 @@ class Metric(abc.ABC):
     def compute(self) -> dict[str, float]:
         """Figures on the events of all processes of a distributed job, every one of which must call this."""
         rows = self._rows
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
+        if is_distributed():
             parts: list[list[dict[str, Tensor]]] = [[] for _ in range(torch.distributed.get_world_size())]
             torch.distributed.all_gather_object(parts, rows)
             rows = [row for part in parts for row in part]

@@ -97,11 +97,7 @@ class Regression(Objective):
         if self.targets is None:
             y = self.target_of(batch)
         else:
-            for name in self.targets:
-                if name not in batch:
-                    known = [str(key) for key in batch.keys()]  # noqa: SIM118 (a graph is no mapping)
-                    raise ConfigError(f"Regression: no event column {name!r}: {nearest(name, known)}")
-            y = torch.stack([batch[name].reshape(batch.num_graphs) for name in self.targets], dim=-1)
+            y = torch.stack([self.target_of(batch, name).reshape(batch.num_graphs) for name in self.targets], dim=-1)
         return y.reshape(y.size(0), -1).to(self.mean.dtype)
 
     def step(self, batch: Batch, model: Model, generator: torch.Generator | None, training: bool) -> Step:

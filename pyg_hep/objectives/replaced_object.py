@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +15,6 @@ from pyg_hep.nn import Backbone
 from pyg_hep.objectives.base import Loss, Model, Objective, Step, refuse_partial_edges
 from pyg_hep.objectives.meters import ClassFigures, Metric
 from pyg_hep.transforms.replace_object import NOT_REPLACED, ReplaceObject
-
-if TYPE_CHECKING:
-    from pyg_hep.datasets import EventDataset
 
 AUGMENT = {"rotate": True, "reflect": True, "max_beta": 0.3}
 """The published augmentation."""
@@ -59,14 +56,6 @@ class ReplacedObject(Objective):
     def bind(self, backbone: Backbone, view: View) -> None:
         """A head from the graph's representation to the logits of the six classes."""
         self.heads = nn.ModuleDict({"logits": backbone.make_head("graph", NOT_REPLACED + 1)})
-
-    def measure(self, train: EventDataset) -> None:
-        """Settle the policy for negative weights.
-
-        Raises:
-            ConfigError: for negative weights under the policy ``"error"``.
-        """
-        super().measure(train)
 
     def step(self, batch: Batch, model: Model, generator: torch.Generator | None, training: bool) -> Step:
         """``cross_entropy`` of the class that was replaced.

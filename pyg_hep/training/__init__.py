@@ -3,7 +3,7 @@
 from pyg_hep.training.event_model import EventModel
 from pyg_hep.training.fit import FitResult, fit, summary
 from pyg_hep.training.optimisation import Optimisation
-from pyg_hep.training.predict import Predictions, predict, represent
+from pyg_hep.training.predict import Predictions, own_card, predict, represent
 from pyg_hep.training.pretrained import LoadReport, shipped_models
 from pyg_hep.training.pretraining import finetune, pretrain
 from pyg_hep.training.settings import TrainingSettings
@@ -17,6 +17,7 @@ __all__ = [
     "TrainingSettings",
     "finetune",
     "fit",
+    "own_card",
     "predict",
     "pretrain",
     "represent",

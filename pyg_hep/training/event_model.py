@@ -17,6 +17,7 @@ from pyg_hep.errors import ConfigError
 from pyg_hep.inputs import View
 from pyg_hep.nn import Backbone, Representation
 from pyg_hep.objectives import Loss, Metric, NodeColumn, Objective
+from pyg_hep.objectives.meters import is_distributed
 from pyg_hep.training import checkpoints
 from pyg_hep.training.guards import check_finite
 from pyg_hep.training.optimisation import Optimisation
@@ -282,11 +283,6 @@ class EventModel(lightning.LightningModule):
             loaded: EventModel = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
             return loaded
         return cls.from_checkpoint(checkpoint_path, **kwargs)
-
-
-def is_distributed() -> bool:
-    """Whether this process trains together with others."""
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 def global_mean(losses: Mapping[str, Loss]) -> Tensor:

@@ -8,6 +8,7 @@ from torch_geometric.data import Batch
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError, TrainingError
+from pyg_hep.objectives.meters import is_distributed
 
 _IDENTITY = ("run_number", "luminosity_block", "event_number")
 _NAMED = 3
@@ -27,7 +28,7 @@ def check_finite(loss: Tensor, batch: Batch, step: int, epoch: int = 0) -> None:
         TrainingError: names step, epoch and event numbers, and the column where one of them is not finite.
     """
     good = torch.isfinite(loss.detach())
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
+    if is_distributed():
         everywhere = good.to(torch.int32)
         torch.distributed.all_reduce(everywhere, torch.distributed.ReduceOp.MIN)
         if bool(good) and not bool(everywhere):

@@ -117,6 +117,22 @@ def _plain(values: Tensor) -> Tensor:
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
+def own_card(model: EventModel, source: str) -> dict[str, Any]:
+    """The card that a model was trained with, without what only makes labels: data need not have it.
+
+    Args:
+        model: a trained model.
+        source: where it is from, for the message.
+
+    Raises:
+        ConfigError: when the model says nothing of its card.
+    """
+    card = model.metadata.get("data", {}).get("card") or model.metadata.get("card")
+    if card is None:
+        raise ConfigError(f"{source} does not say which card its events were made with: give it with --card")
+    return {key: value for key, value in load_card(card).as_dict().items() if key not in ("label", "truth")}
+
+
 def model_classes(model: EventModel) -> list[str]:
     """Names of the classes that a model tells apart, in its order; empty where its labels are no classes."""
     objective = model.objective
