@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from pyg_hep.simulation.columns import Array, EventColumns, Floats, GeneratedEve
 from pyg_hep.simulation.detector import simulate_detector
 from pyg_hep.simulation.generator import BATCH, Generator, generator_settings
 from pyg_hep.simulation.lhe import Slice, events_of, write_slice
+from pyg_hep.simulation.matching import standard_output_closed, veto_hook
 from pyg_hep.simulation.processes import find_process
 from pyg_hep.simulation.slha import stop_spectrum
 
@@ -28,7 +29,8 @@ _ATTEMPTS = 20
 class Chunk:
     """What a worker needs to know.
 
-    ``number`` is the chunk's position, ``slice`` its LHE events if it has any, ``settings`` go to Pythia last.
+    ``number`` is the chunk's position, ``slice`` its LHE events if it has any, ``matching`` the settings by which they
+    are matched to the shower if they are a merged sample, ``settings`` go to Pythia last.
     """
 
     process: str
@@ -38,6 +40,7 @@ class Chunk:
     mpi: bool
     slice: Slice | None = None
     settings: tuple[str, ...] = ()
+    matching: tuple[str, ...] = ()
 
     def seed_sequence(self, *key: int) -> np.random.SeedSequence:
         """Random numbers of this chunk; a process's name enters as its CRC-32, which no run can change."""
@@ -51,12 +54,19 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """The events of a chunk, the number of failed attempts, and the generator's cross section [pb]."""
+    """The events of a chunk, the number of failed attempts, and the generator's cross section [pb].
+
+    Of a merged sample also ``vetoed``, the number of events that the matching took out, and ``matched`` and ``tried``,
+    the sums of weights of the events that stayed and of all.
+    """
 
     columns: EventColumns
     failed: int
     cross_section: float
     cross_section_error: float
+    vetoed: int = 0
+    matched: float = 0.0
+    tried: float = 0.0
 
 
 def make_chunk(chunk: Chunk, report: Callable[[int], object] | None = None) -> ChunkResult:
@@ -72,9 +82,11 @@ def make_chunk(chunk: Chunk, report: Callable[[int], object] | None = None) -> C
     rng = np.random.default_rng(chunk.seed_sequence(0))
     parts: list[EventColumns] = []
     with tempfile.TemporaryDirectory(prefix="pyg_hep-") as folder:
-        source: _Native | _LesHouches
+        source: _Native | _LesHouches | _Matched
         if chunk.slice is None:
             source = _Native(chunk, Path(folder))
+        elif chunk.matching:
+            source = _Matched(chunk, chunk.slice)
         else:
             source = _LesHouches(chunk, chunk.slice, Path(folder))
         for events, numbers, weights in source:
@@ -90,7 +102,10 @@ def make_chunk(chunk: Chunk, report: Callable[[int], object] | None = None) -> C
     columns.scalars["run"] = np.ones(chunk.events, dtype=np.uint32)
     # From the event number, not the chunk: a hard event that is showered again keeps its whole name, and so its split.
     columns.scalars["luminosityBlock"] = (columns.scalars["event"] // CHUNK_SIZE + 1).astype(np.uint32)
-    return ChunkResult(columns, source.failed, *source.cross_section)
+    result = ChunkResult(columns, source.failed, *source.cross_section)
+    if isinstance(source, _Matched):
+        return replace(result, vetoed=source.vetoed, matched=source.matched, tried=source.tried)
+    return result
 
 
 class _Native:
@@ -182,3 +197,49 @@ class _LesHouches:
         path = self.folder / "again.lhe"
         write_slice(path, beams, [events[row] for row in rows])
         return path
+
+
+class _Matched:
+    """Hard events of a merged sample that its matching keeps; vetoed ones are dropped, the next take their place.
+
+    A slice that has no events left is showered again from its first with another seed.
+    """
+
+    cross_section = (0.0, 0.0)  # of the files, known to the caller
+
+    def __init__(self, chunk: Chunk, hard: Slice) -> None:
+        self.chunk, self.hard = chunk, hard
+        self.failed = self.vetoed = 0
+        self.matched = self.tried = 0.0
+
+    def __iter__(self) -> Iterator[tuple[GeneratedEvents, Ints, Floats]]:
+        process = find_process(self.chunk.process)
+        made, size = 0, self.hard.numbers.size
+        for attempt in range(_ATTEMPTS):
+            seed = self.chunk.generator_seed(0, attempt)
+            lines = generator_settings(process, seed, self.chunk.mpi, self.hard.path, None)
+            hook = veto_hook()
+            with standard_output_closed():
+                generator = Generator([*lines, *self.chunk.matching, *self.chunk.settings], hook)
+            done = 0
+            while done < size and made < self.chunk.events:
+                # Never more attempts than events that are missing: the last attempt of a chunk is its last event.
+                vetoes = hook.vetoes
+                events, worked = generator.batch(min(BATCH, size - done, self.chunk.events - made))
+                rows = np.arange(done, done + worked.size)
+                done += worked.size
+                self.vetoed += hook.vetoes - vetoes
+                self.failed += int((~worked).sum()) - (hook.vetoes - vetoes)
+                self.tried += float(self.hard.weights[rows].sum())
+                self.matched += float(self.hard.weights[rows[worked]].sum())
+                made += int(worked.sum())
+                if events is not None:
+                    yield events, self.hard.numbers[rows[worked]], self.hard.weights[rows[worked]]
+            with standard_output_closed():
+                del generator, hook
+            if made == self.chunk.events:
+                return
+        raise PygHepError(
+            f"the matching keeps {made} of {_ATTEMPTS * size} hard events of chunk {self.chunk.number} and vetoes "
+            f"{self.vetoed}, fewer than the {self.chunk.events} that were asked for: {'; '.join(self.chunk.matching)}"
+        )

@@ -53,15 +53,18 @@ class Generator:
 
     Args:
         lines: settings, as from :func:`generator_settings`.
+        hook: what may veto events, such as :func:`pyg_hep.simulation.matching.veto_hook`.
 
     Raises:
         PygHepError: if Pythia refuses a setting or cannot start.
     """
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: list[str], hook: Any = None) -> None:
         import pythia8mc
 
         self.pythia = pythia8mc.Pythia("", False)
+        if hook is not None and not self.pythia.setUserHooksPtr(hook):
+            raise PygHepError("Pythia 8 does not take the hook that matches jets")
         for line in lines:
             if not self.pythia.readString(line):
                 raise PygHepError(f"Pythia 8 does not know the setting {line!r}")

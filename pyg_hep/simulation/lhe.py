@@ -20,8 +20,10 @@ import numpy as np
 from pyg_hep.errors import ConfigError, ReaderError
 from pyg_hep.simulation.colours import Leg, random_flow
 from pyg_hep.simulation.columns import Floats, Ints
+from pyg_hep.simulation.matching import Matching, MergingHints, common_matching, jets_of
 
 _SAMPLED = 200  # events from whose flavours and colours a file is judged
+_TRIES = 2  # hard events of a merged sample per event that is made: about half of them are vetoed
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class HardEvent:
     particles: list[bytes]
     trials: float | None = None
     """Attempts that this event took, where the generator (Sherpa) writes them."""
+    scales: tuple[bytes, ...] = ()
+    """Lines ``<scales .../>``, by which MadGraph tells jets of QCD from other partons."""
 
     @property
     def weight(self) -> float:
@@ -83,6 +87,7 @@ class HardEventFile:
     subprocesses: frozenset[tuple[tuple[int, ...], tuple[int, ...]]]
     equal_weights: bool
     has_colours: bool
+    matching: Matching | None = None
 
 
 @dataclass(frozen=True)
@@ -124,12 +129,14 @@ def _block(lines: Iterator[bytes], end: bytes, path: Path) -> list[bytes]:
     raise ReaderError(f"LHE file {path} ends before the closing tag {end.decode()}>")
 
 
-def _read(path: Path) -> Iterator[list[bytes] | HardEvent]:
-    """The ``<init>`` block as a list of lines, then every event."""
+def _read(path: Path, hints: MergingHints | None = None) -> Iterator[list[bytes] | HardEvent]:
+    """The ``<init>`` block as a list of lines, then every event; the lines between them go to ``hints``."""
     lines = _lines(path)
     number = 0
     for line in lines:
         text = line.lstrip()
+        if hints is not None:
+            hints.read(text)
         if text.startswith(b"<init>"):
             yield _block(lines, b"</init", path)
         elif text.startswith(b"<event"):
@@ -139,7 +146,8 @@ def _read(path: Path) -> Iterator[list[bytes] | HardEvent]:
             broken = not particles or len(particles) != int(header[0])
             if broken or any(len(row.split()) != 13 for row in particles):
                 raise ReaderError(f"LHE file {path}: event {number} (counted from 0) is malformed")
-            yield HardEvent(header, particles, _trials(text))
+            scales = tuple(row for row in block[1 + len(particles) :] if row.startswith(b"<scales"))
+            yield HardEvent(header, particles, _trials(text), scales)
             number += 1
 
 
@@ -172,7 +180,7 @@ def scan(path: str | Path) -> HardEventFile:
 
     Raises:
         ReaderError: if it is missing, damaged, no LHE file, without events, or its events have no colour flow and
-            none can be given to them.
+            none can be given to them, or it is a merged sample that cannot be matched here.
     """
     path = Path(path)
     init: list[bytes] = []
@@ -181,9 +189,11 @@ def scan(path: str | Path) -> HardEventFile:
     events = distinct = 0
     has_colours, rng = True, np.random.default_rng(0)
     sum_of_weights = trials = 0.0
+    hints, jets = MergingHints(path), 0
+    matching: Matching | None = None
 
     def blocks() -> Iterator[HardEvent]:
-        for item in _read(path):
+        for item in _read(path, hints):
             if isinstance(item, HardEvent):
                 yield item
             else:
@@ -191,6 +201,10 @@ def scan(path: str | Path) -> HardEventFile:
 
     for number, item in numbered(blocks()):
         distinct = number + 1
+        if not events:
+            matching = hints.matching()
+        if matching is not None:
+            jets = max(jets, jets_of(item.particles, matching.largest_flavour))
         if events < _SAMPLED:
             subprocesses.add(item.flavours)
             if not item.has_colours:
@@ -214,6 +228,7 @@ def scan(path: str | Path) -> HardEventFile:
     except (ValueError, IndexError) as error:
         raise ReaderError(f"LHE file {path}: the <init> block is malformed ({error})") from error
     values, errors = np.array(rows).T
+    matching = hints.matching()
     beams = b" ".join(init[0].split()[:8])
     total, uncertainty = float(values.sum()), float(np.hypot.reduce(errors))
     if trials and (values == 1.0).all() and (errors == 1.0).all():
@@ -221,8 +236,9 @@ def scan(path: str | Path) -> HardEventFile:
         total = sum_of_weights / trials
         uncertainty = abs(total) * math.sqrt(max(0.0, 1.0 - events / trials) / events)
     return HardEventFile(
-        path, beams, total, uncertainty, events, distinct, frozenset(subprocesses), len(weights) == 1, has_colours
-    )
+        path, beams, total, uncertainty, events, distinct, frozenset(subprocesses), len(weights) == 1, has_colours,
+        None if matching is None else replace(matching, jets=jets),
+    )  # fmt: skip
 
 
 class HardEvents:
@@ -240,7 +256,7 @@ class HardEvents:
 
     Raises:
         ReaderError: for a file that cannot be used.
-        ConfigError: for files of different beams, or different processes of which one is weighted.
+        ConfigError: for files of different beams or matching, or different processes of which one is weighted.
     """
 
     def __init__(self, paths: Sequence[str | Path], part: tuple[float, float] = (0.0, 1.0)) -> None:
@@ -250,6 +266,8 @@ class HardEvents:
         for file in self.files:
             if file.beams != self.files[0].beams:
                 raise ConfigError(f"LHE files {self.files[0].path} and {file.path} have different beams")
+        self.matching = common_matching({file.path: file.matching for file in self.files})
+        """How the events of a merged sample are matched; None for any other."""
         self.groups: list[list[int]] = []
         for k, file in enumerate(self.files):
             related = [g for g in self.groups if any(file.subprocesses & self.files[m].subprocesses for m in g)]
@@ -300,16 +318,17 @@ class HardEvents:
         """Write the first ``events`` hard events of the mixture as one small LHE file per chunk.
 
         The weight of an event is kept beside its slice: within, all are +1 or -1, as the generator shall take
-        every event once and in order.
+        every event once and in order. Of a merged sample a slice has twice the events: some will be vetoed.
         """
         mixture = self._mixture()
         # Every pass over a file draws its flows anew.
         rng = np.random.default_rng(0)
         slices = []
+        tries = 1 if self.matching is None else _TRIES
         seen: set[int] = set()
         for chunk, first in enumerate(range(0, events, chunk_size)):
             numbers, weights, blocks = [], [], []
-            for number, event in itertools.islice(mixture, min(chunk_size, events - first)):
+            for number, event in itertools.islice(mixture, tries * min(chunk_size, events - first)):
                 numbers.append(number)
                 weights.append(event.weight if len(self.groups) == 1 else np.sign(event.weight))
                 coloured = event if event.has_colours else event.with_colours(rng)
@@ -318,18 +337,19 @@ class HardEvents:
                 blocks.append(coloured)
             seen.update(numbers)
             path = folder / f"slice_{chunk}.lhe"
-            write_slice(path, self.files[0].beams, blocks)
+            write_slice(path, self.files[0].beams, blocks, self.matching is not None)
             slices.append(Slice(path, np.array(numbers), np.array(weights, dtype=np.float64)))
         self.distinct = len(seen)
         return slices
 
 
-def write_slice(path: Path, beams: bytes, events: Sequence[HardEvent]) -> None:
-    """Write events to a plain LHE file of one process with weights +1 and -1."""
+def write_slice(path: Path, beams: bytes, events: Sequence[HardEvent], scales: bool = False) -> None:
+    """Write events to a plain LHE file of one process with weights +1 and -1, with or without ``<scales>``."""
     with path.open("wb") as stream:
         stream.write(b'<LesHouchesEvents version="1.0">\n<init>\n' + beams + b" -3 1\n1.0 1.0 1.0 1\n</init>\n")
         for event in events:
             sign = b"-1" if event.weight < 0 else b"1"
             header = b" ".join([event.header[0], b"1", sign, *event.header[3:]])
-            stream.write(b"\n".join([b"<event>", header, *event.particles, b"</event>\n"]))
+            more = event.scales if scales else ()
+            stream.write(b"\n".join([b"<event>", header, *event.particles, *more, b"</event>\n"]))
         stream.write(b"</LesHouchesEvents>\n")

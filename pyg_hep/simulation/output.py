@@ -58,8 +58,8 @@ class EventWriter:
         if sum(part.scalars["event"].size for part in self._waiting) >= _BUFFERED:
             self._flush()
 
-    def finish(self, cross_section: float, cross_section_error: float, failed: int) -> None:
-        """Write what waits, and ``Runs``: sums of weights, cross section [pb] with error, failed attempts."""
+    def finish(self, cross_section: float, cross_section_error: float, failed: int, vetoed: int | None = None) -> None:
+        """Write what waits, and ``Runs``: sums of weights, cross section [pb] with error, failed and vetoed ones."""
         self._flush()
         runs: dict[str, Array] = {
             "run": np.array([1], dtype=np.uint32),
@@ -70,6 +70,8 @@ class EventWriter:
             "genCrossSectionError": np.array([cross_section_error]),
             "genEventFailed": np.array([failed], dtype=np.int64),
         }
+        if vetoed is not None:
+            runs["genEventVetoed"] = np.array([vetoed], dtype=np.int64)
         # mktree, as assigning a dictionary to a name would write an RNTuple.
         self._file.mktree("Runs", {name: values.dtype for name, values in runs.items()}).extend(runs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import sys
 import tempfile
@@ -50,7 +51,9 @@ def simulate(
         lhe: Les Houches event file or files with the hard process. Where they hold fewer than ``events`` events
             they are showered again with other random numbers; such an event keeps its event number.
             How several files are mixed: :class:`pyg_hep.simulation.lhe.HardEvents`. Events without colours
-            get a random leading-colour flow (:mod:`pyg_hep.simulation.colours`), and the summary says so. Without
+            get a random leading-colour flow (:mod:`pyg_hep.simulation.colours`), and the summary says so. A merged
+            MLM sample is matched to the shower with the settings of its header (:mod:`pyg_hep.simulation.matching`);
+            ``settings`` such as ``"JetMatching:qCut = 30"`` change them. Without
             files, a process that is not in Pythia 8 takes its hard events from the program ``Sherpa``, where it is
             on the PATH and the package has a run card (:mod:`pyg_hep.simulation.sherpa`).
         progress: whether to show a bar and the summary on standard error.
@@ -61,7 +64,8 @@ def simulate(
     Returns:
         The path of the file: trees ``Events`` (names and types of NanoAOD) and ``Runs`` (number of events, sums
         of weights, cross section in pb with its error, failed attempts). The cross section of an LHE process
-        whose decays are forced (H to two photons) is multiplied by the branching fraction.
+        whose decays are forced (H to two photons) is multiplied by the branching fraction, that of a merged sample
+        by the share that its matching keeps (``genEventVetoed`` counts the events that it took out).
 
     Raises:
         ConfigError: for an unknown process or an argument out of range.
@@ -80,7 +84,8 @@ def simulate(
         slices: list[Slice] | None = None
         if hard is not None:
             slices = hard.write_slices(Path(folder), events, CHUNK_SIZE)
-        chunks = _chunks(process, events, seed, mpi, slices, tuple(settings))
+        matching = None if hard is None else hard.matching
+        chunks = _chunks(process, events, seed, mpi, slices, tuple(settings), matching.lines() if matching else ())
         results = []
         with (
             EventWriter(output) as writer,
@@ -94,15 +99,24 @@ def simulate(
                         result.failed,
                         result.cross_section,
                         result.cross_section_error,
+                        result.vetoed,
+                        result.matched,
+                        result.tried,
                     )
                 )
-            size, failed, value, error = np.array(results).T
+            size, failed, value, error, vetoes, matched, tried = np.array(results).T
+            vetoed = None if matching is None else int(vetoes.sum())
             if hard is None:
                 cross_section = float(np.average(value, weights=size))
                 uncertainty = float(np.hypot.reduce(size * error) / size.sum())
             else:
                 cross_section, uncertainty = (x * how.branching_fraction for x in hard.cross_section)
-            writer.finish(cross_section, uncertainty, int(failed.sum()))
+            if vetoed is not None:
+                kept = float(matched.sum() / tried.sum())
+                binomial = math.sqrt(vetoed / events / (events + vetoed))  # relative error of the share that is kept
+                uncertainty = abs(kept) * math.hypot(uncertainty, cross_section * binomial)
+                cross_section *= kept
+            writer.finish(cross_section, uncertainty, int(failed.sum()), vetoed)
     if progress:
         seconds = time.monotonic() - started
         lost = int(failed.sum())
@@ -110,6 +124,8 @@ def simulate(
         text += f"{uncertainty:.2g} pb, {lost} failed ({lost / (events + lost):.2%})"
         if hard is not None:
             text += f", {hard.distinct} distinct hard events"
+            if vetoed is not None:
+                text += f"; matched by MLM, {vetoed} of {events + vetoed} events vetoed, cross section after matching"
             colourless = [file.path.name for file in hard.files if not file.has_colours]
             if colourless:
                 text += f"; random leading-colour flows given to the events of {', '.join(colourless)}"
@@ -136,10 +152,12 @@ def _check(process: str, events: int, seed: int, output: Path, workers: int | No
 
 
 def _chunks(
-    process: str, events: int, seed: int, mpi: bool, slices: list[Slice] | None, settings: tuple[str, ...]
-) -> list[Chunk]:
+    process: str, events: int, seed: int, mpi: bool, slices: list[Slice] | None, settings: tuple[str, ...],
+    matching: tuple[str, ...],
+) -> list[Chunk]:  # fmt: skip
+    size = [min(CHUNK_SIZE, events - first) for first in range(0, events, CHUNK_SIZE)]
     return [
-        Chunk(process, int(seed), k, min(CHUNK_SIZE, events - first), mpi, slices[k] if slices else None, settings)
+        Chunk(process, int(seed), k, size[k], mpi, slices[k] if slices else None, settings, matching)
         for k, first in enumerate(range(0, events, CHUNK_SIZE))
     ]
 
