@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 
@@ -31,12 +31,19 @@ class Chunks:
         card: how to read them.
         tasks: position of a file, first and last entry of a chunk, in order.
         executor: where chunks are read; None reads them in this process.
+        ready: position of a file -> its only chunk, where it has been read before.
     """
 
     def __init__(
-        self, files: list[SourceFile], card: Card, tasks: list[tuple[int, int, int]], executor: Executor | None
+        self,
+        files: list[SourceFile],
+        card: Card,
+        tasks: list[tuple[int, int, int]],
+        executor: Executor | None,
+        ready: Mapping[int, Chunk] | None = None,
     ):
         self.files, self.card, self.executor = files, card, executor
+        self.ready = dict(ready or {})
         self.tasks = deque(tasks)
         self.waiting: deque[tuple[int, Future[Chunk]]] = deque()
 
@@ -55,7 +62,12 @@ class Chunks:
             while self.tasks or self.waiting:
                 while self.tasks and len(self.waiting) <= _IN_FLIGHT:
                     position, start, stop = self.tasks.popleft()
-                    future = self.executor.submit(read_chunk, self.files[position], self.card, start, stop)
+                    future: Future[Chunk]
+                    if position in self.ready:
+                        future = Future()
+                        future.set_result(self.ready.pop(position))
+                    else:
+                        future = self.executor.submit(read_chunk, self.files[position], self.card, start, stop)
                     self.waiting.append((position, future))
                 position, future = self.waiting.popleft()
                 try:
@@ -74,6 +86,9 @@ class Chunks:
             while self.tasks:
                 position, start, stop = self.tasks.popleft()
                 result: Chunk | PygHepError
+                if position in self.ready:
+                    yield position, self.ready.pop(position)
+                    continue
                 try:
                     if reader is None or position != opened:
                         stack.close()

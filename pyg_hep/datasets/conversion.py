@@ -80,7 +80,8 @@ def convert(
             ]  # fmt: skip
             total = sum(stop - start for _, start, stop in tasks)
             bar = tqdm(total=total, unit=" events", desc=f"Converting {card.name}", disable=None if progress else True)
-            chunks = Chunks(files, card, tasks, executor)
+            ready = {position: survey.chunk for position, survey in surveys.items() if survey.chunk is not None}
+            chunks = Chunks(files, card, tasks, executor, ready)
             with bar, writer.storage:
                 for position, result in chunks:
                     if isinstance(result, PygHepError):

@@ -5,12 +5,17 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from pyg_hep.datasets.chunks import Chunk
 from pyg_hep.datasets.fingerprint import SourceFile
-from pyg_hep.errors import ReaderError
+from pyg_hep.errors import PygHepError, ReaderError
 from pyg_hep.readers import Card, FileReader, ReadReport
 
 # Entries that are read to learn the shapes of the columns that a card keeps.
 _PROBE = 10
+# A file of up to so many entries is read at once, as opening it takes longer than reading it ...
+_SMALL = 1000
+# ... until what is kept of such files until it is written has so many bytes.
+_MOST_KEPT = 200_000_000
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -25,6 +30,7 @@ class Survey:
         generator_weights: sum of generator weights before any selection, where the file has it.
         shapes: column that the card keeps -> shape of one row, where the file has the column and any entry.
         report: what it lacks.
+        chunk: all of a small file; None where it is read later.
     """
 
     ranges: list[tuple[int, int]]
@@ -32,6 +38,7 @@ class Survey:
     generator_weights: float | None
     shapes: Shapes
     report: ReadReport
+    chunk: Chunk | None = None
 
 
 def survey_file(source: SourceFile, card: Card, step_size: str | int) -> Survey:
@@ -39,9 +46,19 @@ def survey_file(source: SourceFile, card: Card, step_size: str | int) -> Survey:
     with FileReader(source.path, card, source.label) as reader:
         weights = reader.source.sum_of_generator_weights()
         ranges = reader.chunks(step_size)
-        if ranges and (card.keep or card.node_columns()):
+        chunk = _all_of(reader, ranges)
+        if chunk is None and ranges and (card.keep or card.node_columns()):
             reader.read(0, min(_PROBE, reader.num_entries))
-        return Survey(ranges, reader.has_identity, weights, reader.shapes, reader.report)
+        return Survey(ranges, reader.has_identity, weights, reader.shapes, reader.report, chunk)
+
+
+def _all_of(reader: FileReader, ranges: list[tuple[int, int]]) -> Chunk | None:
+    if len(ranges) != 1 or reader.num_entries > _SMALL:
+        return None
+    try:
+        return reader.read(*ranges[0])
+    except PygHepError:
+        return None  # raised again, and dealt with, where the file has its turn
 
 
 def survey_files(
@@ -58,6 +75,7 @@ def survey_files(
     surveys: dict[int, Survey] = {}
     skipped: dict[int, str] = {}
     shapes: Shapes = {}
+    kept = 0
     futures = [executor.submit(survey_file, source, card, step_size) for source in files] if executor else []
     for position, source in enumerate(files):
         try:
@@ -71,6 +89,10 @@ def survey_files(
                 raise
             skipped[position] = str(error)
             continue
+        if survey.chunk is not None:
+            kept += sum(c.nbytes for c in (*survey.chunk[0].nodes.values(), *survey.chunk[0].events.values()))
+            if kept > _MOST_KEPT:
+                survey.chunk = None
         surveys[position] = survey
         shapes |= survey.shapes
     return surveys, skipped, shapes

@@ -1,19 +1,23 @@
-"""Figures, plots and non-network baselines for trained models."""
+"""Figures, plots and non-network baselines for trained models; each is imported when it is first asked for."""
 
-from pyg_hep.evaluation import plots
-from pyg_hep.evaluation.baseline import SummaryVariables, boosted_trees
-from pyg_hep.evaluation.cost import break_even, cost_ratio
-from pyg_hep.evaluation.object_variables import ObjectVariables
-from pyg_hep.evaluation.plots import (
-    compare_histograms,
-    plot_confusion,
-    plot_gains,
-    plot_losses,
-    plot_roc,
-    plot_scores,
-)
-from pyg_hep.evaluation.report import classification_report, paired_difference
-from pyg_hep.evaluation.similarity import ensemble_cka, linear_cka
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyg_hep.evaluation import plots
+    from pyg_hep.evaluation.baseline import SummaryVariables, boosted_trees
+    from pyg_hep.evaluation.cost import break_even, cost_ratio
+    from pyg_hep.evaluation.object_variables import ObjectVariables
+    from pyg_hep.evaluation.plots import (
+        compare_histograms,
+        plot_confusion,
+        plot_gains,
+        plot_losses,
+        plot_roc,
+        plot_scores,
+    )
+    from pyg_hep.evaluation.report import classification_report, paired_difference
+    from pyg_hep.evaluation.similarity import ensemble_cka, linear_cka
 
 __all__ = [
     "ObjectVariables",
@@ -33,3 +37,22 @@ __all__ = [
     "plot_scores",
     "plots",
 ]
+
+# Looking at a file needs neither torch nor scikit-learn, which take seconds to import.
+_MODULES = {
+    "baseline": ("SummaryVariables", "boosted_trees"),
+    "cost": ("break_even", "cost_ratio"),
+    "object_variables": ("ObjectVariables",),
+    "plots": ("compare_histograms", "plot_confusion", "plot_gains", "plot_losses", "plot_roc", "plot_scores"),
+    "report": ("classification_report", "paired_difference"),
+    "similarity": ("ensemble_cka", "linear_cka"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "plots":
+        return importlib.import_module("pyg_hep.evaluation.plots")
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"pyg_hep.evaluation.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.collections import PathCollection
 from numpy.typing import ArrayLike
-from torch import Tensor
 
-from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import PygHepError
 from pyg_hep.evaluation.plots import COLOURS, png_figure
 from pyg_hep.schema import Level, ObjectType
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pyg_hep.datasets import EventDataset
 
 _MARKERS = {Level.RECO: "o", Level.GEN: "D"}
 

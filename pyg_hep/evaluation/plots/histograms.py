@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from pyg_hep.errors import PygHepError
 from pyg_hep.evaluation.plots.binned import Binned, bin_edges, binned, values_and_weights
-from pyg_hep.evaluation.plots.style import integer_ticks, looks, mark_outside, place_legend, png_figure
+from pyg_hep.evaluation.plots.style import integer_ticks, looks, mark_outside, place_legend, place_legends, png_figure
 from pyg_hep.metrics import as_array
 
 Sample = ArrayLike | tuple[ArrayLike, ArrayLike]
@@ -107,8 +107,7 @@ def compare_histograms(
                 integer_ticks(bottom.xaxis)
             panels.append(upper)
         # Placed when all panels have their size.
-        for upper in panels:
-            place_legend(upper, fontsize=11)
+        place_legends(panels, fontsize=11)
 
 
 def _distributions(axes: Axes, histograms: Mapping[str, Binned]) -> None:

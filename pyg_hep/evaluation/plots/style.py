@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -115,17 +115,29 @@ def mark_outside(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str) -> None:
 
 
 def place_legend(axes: Axes, **options: Any) -> Legend:
-    """A legend that covers no data: in the first free place, else in room made above the data or beside the axes.
+    """The legend of :func:`place_legends` for one panel."""
+    return place_legends([axes], **options)[0]
+
+
+def place_legends(panels: Sequence[Axes], **options: Any) -> list[Legend]:
+    """Legends that cover no data: in the first free place, else in room made above the data or beside the axes.
 
     Args:
-        axes: with everything drawn and scales set. Its upper limit is raised where that is needed; beside the only
-            axes of a figure, which grows by it, comes a legend that would take more than a third of the height.
+        panels: of one figure, with everything drawn and scales set. Their upper limits are raised where that is
+            needed; beside the only axes of a figure, which grows by it, comes a legend that would take more than a
+            third of the height.
         options: of ``Axes.legend``.
     """
-    legend = axes.legend(**options, loc=PLACES[0])
-    figure = axes.get_figure(root=True)
+    legends = [axes.legend(**options, loc=PLACES[0]) for axes in panels]
+    figure = panels[0].get_figure(root=True)
     assert figure is not None
+    # Once for all panels: the layout of a figure takes longer than everything else.
     figure.draw_without_rendering()
+    return [_place(axes, legend, figure, options) for axes, legend in zip(panels, legends, strict=True)]
+
+
+def _place(axes: Axes, legend: Legend, figure: Figure, options: dict[str, Any]) -> Legend:
+    """Move a legend, or make one anew beside the axes."""
     # Matplotlib's own "best" place knows nothing of error bars, and moves when anything is drawn later.
     for place in PLACES:
         legend.set_loc(place)
