@@ -12,6 +12,7 @@ import numpy as np
 import uproot
 
 from pyg_hep.errors import ReaderError, nearest
+from pyg_hep.readers.baskets import single_basket_columns
 from pyg_hep.readers.columns import Column
 from pyg_hep.readers.source import Source, is_remote, reading
 
@@ -36,7 +37,7 @@ class RootSource(Source):
     def __init__(self, path: str | os.PathLike[str], tree: str | None = None):
         super().__init__(path)
         with reading(self.path, "the file"):
-            self._file = uproot.open(self.path)
+            self._file = uproot.open(self.path, object_cache=None, array_cache=None)
         try:
             self._check_length()
             with reading(self.path, "the list of its content"):
@@ -120,9 +121,19 @@ class RootSource(Source):
         return float(total / self.num_entries)
 
     def _arrays(self, names: list[str], start: int, stop: int) -> dict[str, Column]:
-        keys = [self._keys[name] for name in names]
-        arrays = self._tree.arrays(keys, entry_start=start, entry_stop=stop, library="ak", how=dict)
-        return {name: flat_column(self._pick(arrays, key)) for name, key in zip(names, keys, strict=True)}
+        keys = {name: self._keys[name] for name in names}
+        columns: dict[str, Column] = {}
+        # An address is read by one request for all columns, not by one for each.
+        if not self._is_ntuple and (start, stop) == (0, self.num_entries) and not is_remote(self.path):
+            baskets = single_basket_columns(self._tree, keys.values(), self.num_entries)
+            columns = {name: baskets[key] for name, key in keys.items() if key in baskets}
+        others = {name: key for name, key in keys.items() if name not in columns}
+        if others:
+            arrays = self._tree.arrays(
+                list(others.values()), entry_start=start, entry_stop=stop, library="ak", how=dict
+            )  # fmt: skip
+            columns |= {name: flat_column(self._pick(arrays, key)) for name, key in others.items()}
+        return columns
 
     @staticmethod
     def _pick(arrays: Mapping[str, ak.Array], key: str) -> ak.Array:
