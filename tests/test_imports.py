@@ -15,7 +15,7 @@ HEAVY = ("sklearn", "lightning", "matplotlib", "mplhep", "pandas", "h5py", "dask
         ("from pyg_hep.datasets import EventDataset, TopTagging", ("tensorboard", *HEAVY)),
         ("import pyg_hep.evaluation", ("torch", *HEAVY)),
         (
-            "from pyg_hep.evaluation import compare_histograms, plots; from pyg_hep.evaluation.event_display import plot_event",
+            "import pyg_hep.evaluation.plots, pyg_hep.evaluation.event_display; pyg_hep.evaluation.compare_histograms",
             ("torch", "torch_geometric", "sklearn", "lightning"),
         ),
         ("from pyg_hep import command", ("torch", "sklearn", "lightning", "matplotlib")),

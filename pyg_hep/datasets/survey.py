@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pyg_hep.datasets.chunks import Chunk
@@ -61,6 +64,18 @@ def _all_of(reader: FileReader, ranges: list[tuple[int, int]]) -> Chunk | None:
         return None  # raised again, and dealt with, where the file has its turn
 
 
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Every file leaves thousands of objects behind; Python would look through all others as often for garbage."""
+    before = gc.get_threshold()
+    if before[0]:
+        gc.set_threshold(max(before[0], 20_000), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def survey_files(
     files: list[SourceFile], card: Card, step_size: str | int, executor: Executor | None, on_error: str
 ) -> tuple[dict[int, Survey], dict[int, str], Shapes]:
@@ -72,6 +87,13 @@ def survey_files(
     Raises:
         ReaderError: for a file that cannot be used, unless ``on_error`` is ``"skip"``.
     """
+    with _rare_collections():
+        return _survey_files(files, card, step_size, executor, on_error)
+
+
+def _survey_files(
+    files: list[SourceFile], card: Card, step_size: str | int, executor: Executor | None, on_error: str
+) -> tuple[dict[int, Survey], dict[int, str], Shapes]:
     surveys: dict[int, Survey] = {}
     skipped: dict[int, str] = {}
     shapes: Shapes = {}

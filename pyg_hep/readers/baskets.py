@@ -26,7 +26,7 @@ def single_basket_columns(tree: Any, keys: Iterable[str], entries: int) -> dict[
     for key in keys:
         try:
             column = _column(tree[key], entries)
-        except Exception:  # noqa: BLE001, S112: decompressors and uproot raise anything; uproot reads it again
+        except Exception:  # decompressors and uproot raise anything; uproot reads it again
             continue
         if column is not None:
             columns[key] = column

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -18,6 +19,7 @@ from pyg_hep.readers.source import Source, is_remote, reading
 
 # A page of 8 million equal bits, the most that ROOT writes, becomes 200,000 times smaller.
 _MOST_NUMBERS_PER_BYTE = 1_000_000
+_SMALL = 10_000_000  # bytes
 
 
 class RootSource(Source):
@@ -37,7 +39,7 @@ class RootSource(Source):
     def __init__(self, path: str | os.PathLike[str], tree: str | None = None):
         super().__init__(path)
         with reading(self.path, "the file"):
-            self._file = uproot.open(self.path, object_cache=None, array_cache=None)
+            self._file = uproot.open(self.path, **self._options())
         try:
             self._check_length()
             with reading(self.path, "the list of its content"):
@@ -55,6 +57,16 @@ class RootSource(Source):
         except BaseException:
             self.close()
             raise
+
+    def _options(self) -> dict[str, Any]:
+        """Of ``uproot.open``: nothing is read twice, and a small file is mapped, not opened anew for every basket.
+
+        What a mapped file loses while it is read kills the process; a large one is read for long enough to fear that.
+        """
+        options: dict[str, Any] = {"object_cache": None, "array_cache": None}
+        if not is_remote(self.path) and Path(self.path).stat().st_size < _SMALL:
+            options["handler"] = uproot.source.file.MemmapSource
+        return options
 
     def _check_length(self) -> None:
         """A transfer that stopped early may still hold all that is read; the file says how long it was."""
