@@ -1,5 +1,7 @@
 """Every shipped card on a file of its exact format: published where there is one, else with its documented keys."""
 
+import dataclasses
+import re
 import shutil
 
 import awkward as ak
@@ -11,6 +13,7 @@ import vector
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers import ReadReport, load_card, read_events, shipped_cards
+from pyg_hep.readers import card as card_module
 from pyg_hep.schema import Level, ObjectType
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 from pyg_hep.testing.formats import PID_CODES, WRITERS, random_jets
@@ -286,6 +289,27 @@ def test_own_copy_of_the_template_works(tmp_path, nanoaod):
     mine = tmp_path / "mine.yaml"
     shutil.copy(shipped_cards()["template"], mine)
     assert len(read_events(nanoaod, mine)) > 0
+
+
+def keys_of_cards():
+    """Keys of every part of a card that is a mapping, as (part, key)."""
+    # A cut is a text or a list, and the value of a label is the label itself.
+    written_otherwise = {("Card", "source"), ("LabelDefinition", "value"), ("Cut", "alternatives"), ("Cut", "optional")}
+    parts = [part for part in vars(card_module).values() if dataclasses.is_dataclass(part)]
+    parts = [part for part in parts if part.__module__ == card_module.__name__]
+    return {(part.__name__, f.name) for part in parts for f in dataclasses.fields(part)} - written_otherwise
+
+
+def unexplained(text):
+    return sorted(key for _, key in keys_of_cards() if not re.search(rf"\b{key}:", text))
+
+
+def test_the_template_explains_every_key():
+    text = shipped_cards()["template"].read_text()
+    assert len(keys_of_cards()) >= 49
+    assert unexplained(text) == []
+    for key in ("delta_r", "luminosity", "regression", "present"):  # one of every part
+        assert unexplained(re.sub(rf"\b{key}:", "", text)) == [key]
 
 
 @pytest.mark.parametrize("card", ["simulated_events", "cms_nanoaod", "ho_nanoaod"])

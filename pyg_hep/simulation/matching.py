@@ -73,7 +73,7 @@ class MergingHints:
     def _read_header(self, text: str) -> None:
         if match := _VALUE_OF_NAME.match(text):
             self.values[match[2].lower()] = (match[1], text)
-        elif match := _PYTHIA_SETTING.match(text):
+        elif (match := _PYTHIA_SETTING.match(text)) and not match[2].startswith("-"):  # -1 leaves it to MadGraph
             self.values[match[1].lower()] = (match[2], text)
 
     def _read_event_tag(self, tag: bytes) -> None:

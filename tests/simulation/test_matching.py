@@ -156,6 +156,15 @@ def test_settings_of_pythia_in_the_header_win(tmp_path: Path, lhe_text: Text):
     assert "jetmatching:njetmax = 3" in matching.lines()
 
 
+def test_settings_of_pythia_that_are_left_open_are_those_of_the_run_card(tmp_path: Path, lhe_text: Text):
+    lines = ("1 = ickkw", *RUN_CARD, "JetMatching:qCut = -1.0", "JetMatching:nJetMax = -1", "JetMatching:nQmatch = -1")
+    matching = scan(with_header(tmp_path / "a.lhe", lhe_text(3), *lines)).matching
+    assert matching.largest_flavour == 4
+    assert "JetMatching:qCut = 30.0" in matching.settings
+    assert matching.lines()[0] == "JetMatching:nJetMax = 0"
+    assert not any("njetmax" in line for line in matching.lines()[1:])
+
+
 def test_files_of_one_sample_share_their_matching_and_its_jets(tmp_path: Path, lhe_text: Text):
     first = with_header(tmp_path / "a.lhe", lhe_text(3), "1 = ickkw", *RUN_CARD)
     text = lhe_text(3, quark=4).replace("6 1 1 2 501", "21 1 1 2 501")
