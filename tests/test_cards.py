@@ -401,7 +401,7 @@ def test_atlas_file_without_weights_is_refused(made, tmp_path):
     path = shutil.copy(made["atlas_top_tagging"], tmp_path / "noweights.h5")
     with h5py.File(path, "r+") as file:
         del file["weights"]
-    with pytest.raises(ValueError, match=r"no branch weights: change the key 'weight\.branch'"):
+    with pytest.raises(ValueError, match=r"no branch weights: change the key 'weight\.value'"):
         read_events(path, "atlas_top_tagging")
 
 

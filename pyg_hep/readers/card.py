@@ -129,16 +129,17 @@ class WeightDefinition:
     """Event weights.
 
     Args:
-        branch: name, or names in order of preference; every event has weight 1 where a file has none.
-        required: a file without the branch is an error.
+        value: expression over the columns of events, such as ``mcWeight * scaleFactor_PILEUP``, or several in order of
+            preference.
+        required: a file that has none of what the expressions read is an error; otherwise its events have weight 1.
         negative: ``keep``; ``absolute`` values in the loss (metrics keep the sign); ``error`` when a training
             meets one; or ``drop``: such events are not stored, but counted.
         cross_section: of every process [pb]; with ``luminosity`` [1/fb] the expected yields are known.
         luminosity: integrated luminosity [1/fb].
     """
 
-    branch: tuple[str, ...] = ()
-    required: bool = False
+    value: tuple[str, ...] = ()
+    required: bool = True
     negative: str = "keep"
     cross_section: Mapping[str, float] = field(default_factory=dict)
     luminosity: float | None = None
@@ -182,8 +183,9 @@ class Card:
         truth: objects that are counted and read for labels only.
         tables: name -> lookup table that every expression can call: ``mass_of(code)``.
         limits: largest numbers of objects of several definitions together.
-        columns: name of an event column in expressions -> where it is in the file.
-        selection: expressions over ``n_<object>``, ``n_objects``, ``n_btag``, ``columns`` and branches.
+        columns: name of an event column in expressions -> where it is in the file, or an expression over others.
+        selection: expressions over ``n_<object>``, ``n_objects``, ``n_btag``, ``columns``, branches, and columns of the
+            selected objects (``sum(jet.pt)``).
         label: see :class:`LabelDefinition`.
         weight: see :class:`WeightDefinition`.
         keep: name -> expression of event columns that are stored as float32 with every graph, one number or a

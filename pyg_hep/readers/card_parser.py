@@ -121,7 +121,7 @@ class _Parser(CardValues):
             objects=lambda v, k: self.mapping(v, k, self.object),
             truth=lambda v, k: self.mapping(v, k, self.truth),
             limits=lambda v, k: self.several(v, k, self.limit),
-            columns=lambda v, k: self.mapping(v, k, self.columns),
+            columns=lambda v, k: self.mapping(v, k, self.event_columns),
             selection=lambda v, k: self.several([v] if isinstance(v, str) else v, k, self.expression),
             label=self.label,
             weight=self.weight,
@@ -198,10 +198,17 @@ class _Parser(CardValues):
         return fractions
 
     def weight(self, value: Any, key: str) -> WeightDefinition:
-        given = self.parsed(
-            self.keys(value, WeightDefinition, key),
+        """A mapping; an expression or a list of them alone; ``branch`` is what ``value`` was called."""
+        content = value if isinstance(value, Mapping) else {"value": value}
+        given = self.keys(content, WeightDefinition, key, others=("branch",))
+        if "branch" in given:
+            if "value" in given:
+                raise self.fail(f"{key}.branch", "is another name of 'value', give one of them")
+            given["value"] = given.pop("branch")
+        self.parsed(
+            given,
             key,
-            branch=self.columns,
+            value=self.event_columns,
             required=self.flag,
             negative=self.choice(NEGATIVE_WEIGHTS),
             cross_section=lambda v, k: self.mapping(v, k, self.number),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyg_hep.errors import ConfigError, ReaderError
+from pyg_hep.readers.positions import Positions, at_positions, parse_positions
 
 _NAME = re.compile(
     r"(?P<head>[^\[\]{}]*)(?:\{(?P<first>\d{1,6})\.\.(?P<last>\d{1,6})\}(?P<tail>[^\[\]{}]*))?(?:\[(?P<index>[^\[\]{}]*)\])?"
 )
-_INDEX = re.compile(r"\s*(?:(-?\d+)|(-?\d+)?:(-?\d+)?(?::([1-9]\d*))?)\s*")
 _MOST_NUMBERED = 10_000
-
-Index = tuple[int | slice, ...]
 
 
 @dataclass
@@ -26,10 +25,12 @@ class Column:
     Attributes:
         values: one row per entry, or, where ``counts`` is given, one row per object of all entries.
         counts: objects of each entry; None for one row per entry. Rows may have any shape.
+        single: there is one value of each entry, which is absent where ``counts`` is 0.
     """
 
     values: np.ndarray
     counts: np.ndarray | None = None
+    single: bool = False
 
     def __len__(self) -> int:
         return len(self.values if self.counts is None else self.counts)
@@ -52,7 +53,7 @@ class FileColumn:
     def __post_init__(self) -> None:
         self._parse()
 
-    def _parse(self) -> tuple[tuple[str, ...], Index]:
+    def _parse(self) -> tuple[tuple[str, ...], Positions]:
         match = _NAME.fullmatch(self.text)
         if match is None or not match["head"] + (match["tail"] or "") + (match["first"] or ""):
             raise ConfigError(
@@ -64,15 +65,10 @@ class FileColumn:
             if not 0 <= last - first < _MOST_NUMBERED:
                 raise ConfigError(f"{self.text!r}: the numbers run from {first} to {last}")
             names = tuple(f"{match['head']}{number}{match['tail']}" for number in range(first, last + 1))
-        index: list[int | slice] = []
-        for part in match["index"].split(",") if match["index"] is not None else ():
-            found = _INDEX.fullmatch(part)
-            if found is None:
-                raise ConfigError(f"{self.text!r}: {part.strip()!r} is no position; expected 2, 1:800:4 or a single :")
-            single, *ends = found.groups()
-            numbers = [None if end is None else int(end) for end in ends]
-            index.append(int(single) if single is not None else slice(*numbers))
-        return names, tuple(index)
+        try:
+            return names, () if match["index"] is None else parse_positions(match["index"])
+        except ConfigError as error:
+            raise ConfigError(f"{self.text!r}: {error}") from None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,7 +81,7 @@ class FileColumn:
         Raises:
             ReaderError: when it has fewer dimensions or positions than the text asks for.
         """
-        names, index = self._parse()
+        names, positions = self._parse()
         if len(names) > 1:
             parts = [arrays[name] for name in names]
             if any(part.counts is not None or part.values.ndim != 1 for part in parts):
@@ -93,31 +89,62 @@ class FileColumn:
             column = Column(np.stack([part.values for part in parts], axis=1))
         else:
             column = arrays[names[0]]
-        if not index:
+        if not positions:
             return column
         try:
-            # numpy cuts a slice that reaches too far short, which would be fewer objects than the card says.
-            for size, part in zip(column.values.shape[1:], index, strict=False):
-                if isinstance(part, slice) and part.stop is not None and part.stop > size:
-                    raise IndexError
-            return Column(column.values[(slice(None), *index)], column.counts)
+            values, counts = at_positions(column.values, column.counts, positions)
         except IndexError:
-            shape = column.values.shape[1:]
+            shape = column.values.shape[1:] if column.counts is None else ("any", *column.values.shape[1:])
             raise ReaderError(
                 f"{where}, column {self.text!r}: there is no such position in the shape {shape} of one entry"
             ) from None
+        single = counts is not None and isinstance(positions[0], int)
+        return dataclasses.replace(column, values=values, counts=counts, single=single)
+
+
+def event_value(column: Column, where: str) -> np.ndarray | Column:
+    """What expressions over whole events read: numbers or texts, one or k per entry, or lists of them.
+
+    A single position of a list is one value per entry, NaN (or an empty text) where it is absent.
+
+    Raises:
+        ReaderError: for deeper lists, and for what is neither number nor text.
+    """
+    values, counts = column.values, column.counts
+    if values.ndim > (2 if counts is None else 1):
+        raise ReaderError(f"{where}: holds lists of lists, of which an expression can take a position such as x[:,0]")
+    values = values if values.dtype.kind == "U" else numbers(values, where)
+    if counts is None:
+        return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    column = dataclasses.replace(column, values=values)
+    return _single_value(column) if column.single else column
+
+
+def _single_value(column: Column) -> np.ndarray:
+    counts, values = column.counts, column.values
+    assert counts is not None
+    if len(values) == len(counts):
+        return values
+    kind = values.dtype if values.dtype.kind in "fU" else np.dtype(np.float64)
+    result = np.full(len(counts), "" if kind.kind == "U" else np.nan, kind)
+    result[counts > 0] = values
+    return result
 
 
 def per_event(column: Column, where: str) -> np.ndarray:
-    """One number per entry; lists of exactly one (as Delphes stores event weights) are opened.
+    """One number or text per entry; lists of exactly one (as Delphes stores event weights) are opened.
 
     Raises:
-        ReaderError: for longer lists or arrays, and for what is no number.
+        ReaderError: for longer lists or arrays, and for what is neither number nor text.
     """
-    values = column.values
-    if (column.counts is not None and np.any(column.counts != 1)) or values.ndim != 1:
-        raise ReaderError(f"{where}: holds lists, not one value per event")
-    return numbers(values, where)
+    value = event_value(column, where)
+    if isinstance(value, Column):
+        if np.any(value.counts != 1):
+            raise ReaderError(f"{where}: holds lists, not one value per event (take x[0], max(x), sum(x), ...)")
+        return value.values
+    if value.ndim != 1:
+        raise ReaderError(f"{where}: holds lists, not one value per event (take x[0], max(x), sum(x), ...)")
+    return value
 
 
 def vector_per_event(column: Column, where: str) -> np.ndarray:

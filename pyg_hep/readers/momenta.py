@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pyg_hep.errors import ConfigError, ReaderError
+from pyg_hep.errors import ReaderError
 from pyg_hep.readers.card import CARTESIAN, KINEMATICS, MOTHER, UNITS
-from pyg_hep.readers.columns import Column, per_object, vector_per_object
+from pyg_hep.readers.columns import Column, per_event, per_object, vector_per_object
+from pyg_hep.readers.evaluation import as_float32, evaluate, evaluate_number
 from pyg_hep.readers.expression import Expression
 from pyg_hep.readers.object_plan import ObjectPlan
 from pyg_hep.schema import DEFAULT_MASS, ObjectType
@@ -36,46 +37,10 @@ class Collection:
         self.event = self.event[kept]
 
 
-def evaluate(expression: Expression, columns: Mapping[str, np.ndarray], where: str) -> np.ndarray:
-    """Value of an expression on columns of a file, shape ``[N]``, or ``[N, k]`` where a column has vectors.
-
-    Raises:
-        ReaderError: when the types of the columns do not allow it, such as a bit of a fraction.
-    """
-    read = {name: columns[name] for name in expression.names if name in columns}
-    if any(values.ndim > 1 for values in read.values()):
-        columns = {name: values[:, None] if values.ndim == 1 else values for name, values in read.items()}
-    try:
-        return expression.evaluate(columns)
-    except (TypeError, ValueError, OverflowError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        types = ", ".join(f"{name}: {columns[name].dtype}" for name in sorted(read))
-        raise ReaderError(f"{where}: cannot evaluate {expression.text!r} on columns {types}: {error}") from None
-
-
-def evaluate_number(expression: Expression, columns: Mapping[str, np.ndarray], where: str) -> np.ndarray:
-    """As :func:`evaluate`, where one number is needed for each event or object.
-
-    Raises:
-        ReaderError: also for vectors.
-    """
-    values = evaluate(expression, columns, where)
-    if values.ndim > 1:
-        raise ReaderError(f"{where}: {expression.text!r} gives vectors of {values.shape[1]}, one number is needed")
-    return values
-
-
-def as_float32(values: np.ndarray, size: int) -> np.ndarray:
-    """``size`` rows of float32; what float32 cannot hold becomes infinite."""
-    with np.errstate(over="ignore"):
-        return np.broadcast_to(values, (size, *values.shape[1:])).astype(np.float32)
-
-
 def read_collection(
     plan: ObjectPlan,
     arrays: Mapping[str, Column],
-    event_columns: Mapping[str, np.ndarray],
+    event_columns: Mapping[str, np.ndarray | Column],
     num_events: int,
     where: str,
 ) -> Collection:
@@ -107,7 +72,7 @@ def read_collection(
     _to_polar(collection)
     _add_defaults(collection, where)
     for name, expression in definition.keep.items():
-        values = evaluate(expression, _names(expression, collection, event_columns), where)
+        values = evaluate(expression, _names(expression, collection, event_columns, where), where)
         columns[KEPT + name] = as_float32(values, len(collection.event))
     return collection
 
@@ -179,7 +144,7 @@ def _remove_padding(collection: Collection, arrays: Mapping[str, Column], where:
 def _define(
     name: str,
     collection: Collection,
-    event_columns: Mapping[str, np.ndarray],
+    event_columns: Mapping[str, np.ndarray | Column],
     where: str,
     waiting: tuple[str, ...],
 ) -> None:
@@ -191,19 +156,22 @@ def _define(
     expression = definition.define[name]
     for needed in expression.names & set(definition.define):
         _define(needed, collection, event_columns, where, (*waiting, name))
-    names = _names(expression, collection, event_columns)
+    names = _names(expression, collection, event_columns, where)
     if set(names) == expression.names:  # else it is a definition that nothing reads
         values = evaluate_number(expression, names, where)
         collection.columns[name] = np.broadcast_to(values, collection.event.shape)
 
 
 def _names(
-    expression: Expression, collection: Collection, event_columns: Mapping[str, np.ndarray]
+    expression: Expression, collection: Collection, event_columns: Mapping[str, np.ndarray | Column], where: str
 ) -> dict[str, np.ndarray]:
     """What an expression reads: columns of the collection, else those of the objects' events."""
     names = {name: collection.columns[name] for name in expression.names if name in collection.columns}
-    of_events = expression.names & (set(event_columns) - set(names))
-    return names | {name: event_columns[name][collection.event] for name in of_events}
+    for name in expression.names & (set(event_columns) - set(names)):
+        value = event_columns[name]
+        value = per_event(value, f"{where}, column {name!r}") if isinstance(value, Column) else value
+        names[name] = value[collection.event]
+    return names
 
 
 def _to_polar(collection: Collection) -> None:

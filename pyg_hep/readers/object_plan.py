@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,15 +58,31 @@ def first_column(candidates: Iterable[str], source: Source) -> FileColumn | None
 class ObjectPlanner:
     """Settles one object definition.
 
+    Args:
+        source: the file.
+        card: the card.
+        style: how the file's format names columns.
+        key: of the definition in the card.
+        definition: what is settled.
+        report: what is skipped goes here.
+        of_events: columns of the objects that expressions over events read.
+
     Attributes:
         skipped_cuts: optional cuts that the file has no columns for.
     """
 
     def __init__(
-        self, source: Source, card: Card, style: Format, key: str, definition: ObjectDefinition, report: ReadReport
+        self,
+        source: Source,
+        card: Card,
+        style: Format,
+        key: str,
+        definition: ObjectDefinition,
+        report: ReadReport,
+        of_events: Collection[str] = (),
     ):
         self.source, self.card, self.style, self.key = source, card, style, key
-        self.definition, self.report = definition, report
+        self.definition, self.report, self.of_events = definition, report, of_events
         self.pattern = ""
         self.skipped_cuts: list[str] = []
 
@@ -141,6 +157,7 @@ class ObjectPlanner:
         needed |= set(definition.present.names) if definition.present else set()
         needed |= {btag.column} if btag else set()
         needed |= {"pdg_id"} if self.card.keep_pdg_id else set()
+        needed |= self.read_by_events()
         self.resolve(sorted(needed), columns, _MADE_HERE | {"pdg_id"})
         read = {*columns, definition.mother}
         self.resolve(sorted(kept), columns, _MADE_HERE)
@@ -221,6 +238,18 @@ class ObjectPlanner:
                     raise self.missing(name, f"the column {column!r}", f"keep.{column}", "")
             names |= own
         return frozenset(names)
+
+    def read_by_events(self) -> set[str]:
+        """Columns that expressions over events read of the objects."""
+        object_name = self.key.partition(".")[2]
+        for name in sorted(set(self.of_events) - _MADE_HERE):
+            if not self.has(name):
+                wanted = " or ".join(self.texts(name))
+                raise ReaderError(
+                    f"{self.source.path}: an expression of {self.card.source} reads '{object_name}.{name}', but there "
+                    f"is no branch {wanted!r}, {nearest(name, self.names()):.300}"
+                )
+        return set(self.of_events)
 
     def missing(self, name: str, what: str, key: str, hint: str) -> ReaderError:
         """The error for a name that is no column of the collection."""

@@ -12,7 +12,8 @@ import numpy as np
 
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers.card import KINEMATICS, Limit
-from pyg_hep.readers.momenta import KEPT, Collection, evaluate_number
+from pyg_hep.readers.evaluation import evaluate_number
+from pyg_hep.readers.momenta import KEPT, Collection
 from pyg_hep.schema import Level
 
 # float32(pi) lies above pi and float32(-pi) below -pi: the interval [-pi, pi) is that of float32.
