@@ -10,7 +10,7 @@ import awkward as ak
 
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers.columns import Column
-from pyg_hep.readers.root import flat_column
+from pyg_hep.readers.flat import flat_column
 from pyg_hep.readers.source import Source, open_binary, reading
 
 _BATCH = 16_384
