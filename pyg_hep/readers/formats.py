@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from pyg_hep.readers.arrays import HDF5Source, NpzSource
+from pyg_hep.readers.arrays import NpzSource
+from pyg_hep.readers.hdf5 import HDF5Source
 from pyg_hep.readers.parquet import ParquetSource
 from pyg_hep.readers.root import RootSource
 from pyg_hep.readers.source import Source

@@ -453,25 +453,29 @@ class Attack:
         return os.mkdir, (self.path,)
 
 
+@pytest.mark.parametrize("there", [True, False])
 @pytest.mark.parametrize("kind", ["soft", "external", "raw", "virtual"])
-def test_links_out_of_a_file_are_not_followed(kind, good, tmp_path):
+def test_links_are_followed_to_hdf5_files_that_are_there_and_to_nothing_else(kind, there, good, tmp_path):
     h5py = pytest.importorskip("h5py")
-    path, name = tmp_path / "bad.h5", "fjet_clus_pt"
+    path, name, target = tmp_path / "bad.h5", "fjet_clus_pt", tmp_path / "target.h5"
     path.write_bytes(good["atlas"].read_bytes())
+    if there:
+        target.write_bytes(good["atlas"].read_bytes())
     with h5py.File(path, "r+") as file:
         shape = file[name].shape
         del file[name]
         if kind == "soft":
             file[name] = h5py.SoftLink("/etc/passwd")
         elif kind == "external":
-            file[name] = h5py.ExternalLink(str(good["atlas"]), name)
+            file[name] = h5py.ExternalLink(target.name, name)
         elif kind == "raw":
-            file.create_dataset(name, shape, "f4", external=str(good["nanoaod"]))
+            file.create_dataset(name, shape, "f4", external=str(target))
         else:
             layout = h5py.VirtualLayout(shape, "f4")
-            layout[...] = h5py.VirtualSource(str(good["atlas"]), name, shape)
+            layout[...] = h5py.VirtualSource(target.name, name, shape)
             file.create_virtual_dataset(name, layout)
-    assert outcome(path, good["atlas"], "atlas_top_tagging", tmp_path / "root") == "error"
+    followed = there and kind in ("external", "virtual")
+    assert outcome(path, good["atlas"], "atlas_top_tagging", tmp_path / "root") == ("physical" if followed else "error")
 
 
 def test_pickles_are_never_loaded(good, tmp_path):

@@ -200,7 +200,7 @@ def test_what_cannot_be_a_column_says_why_and_leaves_the_others_readable():
         "METAssoc_AnalysisMETAux.xAOD::AuxContainerBase": "uproot does not know how its type is written",
         "AnalysisJets": "objects that are no records",
         "AnalysisElectronsAux.": "objects without a number",
-        "METAssoc_AnalysisMETAux.": "no values but the columns METAssoc_AnalysisMETAux.MET",
+        "METAssoc_AnalysisMETAux.": "no values but the columns METAssoc_AnalysisMETAux.cale, ",
     }
     with RootSource(path) as source:
         for name, reason in reasons.items():
