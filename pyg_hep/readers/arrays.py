@@ -1,4 +1,4 @@
-"""Array files: HDF5 through h5py and npz archives through numpy. Nothing is ever unpickled."""
+"""Files whose columns are arrays with one row per entry; npz archives through numpy. Nothing is ever unpickled."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from numpy.lib import format as npy
 
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers.columns import Column
+from pyg_hep.readers.flat import decoded
 from pyg_hep.readers.source import Source, open_binary, reading
 
 # Read and forgotten at a time while skipping forward in a compressed archive.
 _SKIP = 1 << 22
 
 
-class _ArraySource(Source):
+class ArraySource(Source):
     """A file whose columns are arrays with one row per entry."""
 
     _shapes: dict[str, tuple[int, ...]]
@@ -45,77 +46,7 @@ class _ArraySource(Source):
         return float(sum(np.prod(self._shapes[n][1:], dtype=float) * self._types[n].itemsize for n in branches))
 
 
-class HDF5Source(_ArraySource):
-    """Data sets of an HDF5 file by their path; fields of a table (also one that pandas wrote) as ``path/field``.
-
-    Links out of the file are not followed.
-
-    Args:
-        path: a local path or an address.
-
-    Raises:
-        ReaderError: when the file is missing, cannot be read, or h5py is not installed.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]):
-        super().__init__(path)
-        try:
-            import h5py
-            import hdf5plugin  # noqa: F401 (importing it registers the compressions that pandas and others use)
-        except ImportError:
-            raise ReaderError(f"{self.path}: HDF5 files need 'pip install pyg_hep[hdf5]'") from None
-        with reading(self.path, "the file"):
-            self._stream = open_binary(self.path)
-        self._shapes, self._types = {}, {}
-        self._place: dict[str, tuple[str, str | None]] = {}
-
-        def note(name: str, item: Any) -> None:
-            if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
-                return
-            shape = item.shape or ()  # none where the data set holds nothing
-            if item.dtype.names is None:
-                self._place[name], self._shapes[name], self._types[name] = (name, None), shape, item.dtype
-                return
-            for field in item.dtype.names:
-                kind = item.dtype[field]
-                full = f"{name}/{field}"
-                self._place[full] = (name, field)
-                self._shapes[full], self._types[full] = (*shape, *kind.shape), kind.base
-
-        try:
-            with reading(self.path, "the file"):
-                self._file = h5py.File(self._stream, "r")
-        except BaseException:
-            self._stream.close()
-            raise
-        try:
-            with reading(self.path, "the list of its content"):
-                self._file.visititems(note)
-        except BaseException:
-            self.close()
-            raise
-        self.branches = frozenset(self._place)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-        self._stream.close()
-
-    def _arrays(self, names: list[str], start: int, stop: int) -> dict[str, Column]:
-        result, tables = {}, {}
-        for name in names:
-            dataset, field = self._place[name]
-            if field is None:
-                result[name] = Column(self._file[dataset][start:stop])
-                continue
-            if dataset not in tables:
-                wanted = [f for d, f in (self._place[n] for n in names) if d == dataset]
-                tables[dataset] = self._file[dataset].fields(wanted)[start:stop]
-            result[name] = Column(np.ascontiguousarray(tables[dataset][field]))
-        return result
-
-
-class NpzSource(_ArraySource):
+class NpzSource(ArraySource):
     """Arrays of an ``.npz`` archive, read as a stream: memory holds the rows asked for, not the array.
 
     Args:
@@ -160,7 +91,8 @@ class NpzSource(_ArraySource):
         self._file.close()
 
     def _arrays(self, names: list[str], start: int, stop: int) -> dict[str, Column]:
-        return {name: Column(self._rows(name, start, stop)) for name in names}
+        rows = {name: self._rows(name, start, stop) for name in names}
+        return {name: Column(decoded(v) if v.dtype.kind == "S" else v) for name, v in rows.items()}
 
     def _rows(self, name: str, start: int, stop: int) -> np.ndarray:
         shape, kind = self._shapes[name], self._types[name]

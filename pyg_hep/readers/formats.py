@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from pyg_hep.readers.arrays import HDF5Source, NpzSource
+from pyg_hep.readers.arrays import NpzSource
+from pyg_hep.readers.delimited import CSVSource
+from pyg_hep.readers.hdf5 import HDF5Source
 from pyg_hep.readers.parquet import ParquetSource
 from pyg_hep.readers.root import RootSource
 from pyg_hep.readers.source import Source
@@ -51,5 +53,6 @@ FORMATS: dict[str, Format] = {
     "hdf5": Format(lambda path, tree: HDF5Source(path), ("@/{}",), endings=(".h5", ".hdf5", ".hdf")),
     "npz": Format(lambda path, tree: NpzSource(path), ("@_{}",), endings=(".npz",)),
     "parquet": Format(lambda path, tree: ParquetSource(path), endings=(".parquet", ".pq")),
+    "csv": Format(lambda path, tree: CSVSource(path), endings=(".csv", ".csv.gz", ".tsv", ".tsv.gz")),
 }
 """Value of a card's key ``reader`` -> its format."""

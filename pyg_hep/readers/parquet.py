@@ -6,18 +6,16 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import awkward as ak
-
 from pyg_hep.errors import ReaderError
+from pyg_hep.readers.arrow import arrow_column, fields_of
 from pyg_hep.readers.columns import Column
-from pyg_hep.readers.root import flat_column
-from pyg_hep.readers.source import Source, open_binary, reading
+from pyg_hep.readers.source import NoColumnError, Source, open_binary, reading
 
 _BATCH = 16_384
 
 
 class ParquetSource(Source):
-    """Columns of a Parquet file: numbers, lists of numbers, and fields of lists of records as ``jets.pt``.
+    """Columns of a Parquet file: numbers, text, lists of them; fields of records, in lists or not, as ``jets.pt``.
 
     Args:
         path: a local path or an address.
@@ -29,7 +27,6 @@ class ParquetSource(Source):
     def __init__(self, path: str | os.PathLike[str]):
         super().__init__(path)
         try:
-            import pyarrow as pa
             import pyarrow.parquet as pq
         except ImportError:
             raise ReaderError(f"{self.path}: Parquet files need 'pip install pyg_hep[parquet]'") from None
@@ -38,13 +35,10 @@ class ParquetSource(Source):
             self._file = pq.ParquetFile(self._stream)
             self.num_entries = int(self._file.metadata.num_rows)
             # Name as cards write it -> column and field.
-            self._place: dict[str, tuple[str, str | None]] = {}
+            self._place: dict[str, tuple[str, tuple[str, ...]]] = {}
             for field in self._file.schema_arrow:
-                inner = getattr(field.type, "value_type", field.type)
-                if pa.types.is_struct(inner):
-                    self._place |= {f"{field.name}.{f.name}": (field.name, f.name) for f in inner}
-                else:
-                    self._place[field.name] = (field.name, None)
+                for inner in fields_of(field.type):
+                    self._place.setdefault(".".join((field.name, *inner)), (field.name, inner))
         self.branches = frozenset(self._place)
         self._batches: Iterator[Any] = iter(())
         self._next = 0
@@ -65,13 +59,12 @@ class ParquetSource(Source):
 
     def _arrays(self, names: list[str], start: int, stop: int) -> dict[str, Column]:
         columns = sorted({self._place[name][0] for name in names})
+        for column in columns:
+            if self._file.schema_arrow.names.count(column) > 1:
+                raise NoColumnError(f"the file has several columns {column!r}")
         table = self._rows(columns, start, stop)
-        result = {}
-        for name in names:
-            column, field = self._place[name]
-            array = ak.from_arrow(table.column(column))
-            result[name] = flat_column(_without_missing(array if field is None else array[field]))
-        return result
+        places = {name: self._place[name] for name in names}
+        return {name: arrow_column(table.column(column), fields) for name, (column, fields) in places.items()}
 
     def _rows(self, columns: list[str], start: int, stop: int) -> Any:
         """Rows ``start`` to ``stop``; reading on where the last call stopped decodes nothing twice."""
@@ -116,10 +109,3 @@ class ParquetSource(Source):
 def _chain(first: Any, rest: Iterable[Any]) -> Iterator[Any]:
     yield first
     yield from rest
-
-
-def _without_missing(array: ak.Array) -> ak.Array:
-    """Missing lists are empty; missing numbers are NaN, so that their events are dropped and counted."""
-    if array.ndim > 1:
-        array = ak.fill_none(array, [], axis=0)
-    return ak.fill_none(array, float("nan"), axis=-1) if ak.any(ak.is_none(array, axis=-1), axis=None) else array

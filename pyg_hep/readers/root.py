@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,9 @@ import uproot
 from pyg_hep.errors import ReaderError, nearest
 from pyg_hep.readers.baskets import single_basket_columns
 from pyg_hep.readers.columns import Column
-from pyg_hep.readers.source import Source, is_remote, reading
+from pyg_hep.readers.flat import flat_column
+from pyg_hep.readers.root_names import has_values, ntuple_names, tree_names
+from pyg_hep.readers.source import NoColumnError, Source, is_remote, reading
 
 # A page of 8 million equal bits, the most that ROOT writes, becomes 200,000 times smaller.
 _MOST_NUMBERS_PER_BYTE = 1_000_000
@@ -25,8 +26,8 @@ _SMALL = 10_000_000  # bytes
 class RootSource(Source):
     """One tree or RNTuple of one ROOT file.
 
-    Branches of split objects have their own names (``Jet.PT``, not ``Jet/Jet.PT``), and so have the fields of an
-    RNTuple's collections (``Jet.pt``).
+    Branches of split objects have their own names (``Jet.PT``, not ``Jet/Jet.PT``); fields of objects in one branch and
+    of an RNTuple's records and collections have dots between levels (``muon.fP.fX``).
 
     Args:
         path: a local path or an address uproot can open.
@@ -52,8 +53,8 @@ class RootSource(Source):
                 self.num_entries = int(self._tree.num_entries)
                 self._is_ntuple = "RNTuple" in type(self._tree).__name__
                 self._check_pages()
-                self._keys = self._names()
-                self.branches = frozenset(self._keys)
+                self._places = ntuple_names(self._tree) if self._is_ntuple else tree_names(self._tree)
+                self.branches = frozenset(self._places)
         except BaseException:
             self.close()
             raise
@@ -89,21 +90,6 @@ class RootSource(Source):
             raise ReaderError(f"{self.path}: say which tree with the card's key 'tree'; the file has {found}")
         return trees[0]
 
-    def _names(self) -> dict[str, str]:
-        """Name as cards write it -> uproot's."""
-        keys = self._tree.keys(recursive=True)
-        names: dict[str, str] = {}
-        if self._is_ntuple:
-            for key in keys:
-                # ROOT's importer puts the lists of one counter into a collection without a name of its own.
-                names.setdefault(re.sub(r"^_collection\d+\.(_0\.)?", "", key), key)
-            return names
-        for key in keys:
-            # Delphes: "Jet/Jet.Tau[5]" is Jet.Tau. A split branch itself holds nothing that could be read.
-            name = key.rpartition("/")[2].partition("[")[0]
-            names.setdefault(name, key)
-        return names
-
     def close(self) -> None:
         """Close the file."""
         self._file.close()
@@ -113,7 +99,7 @@ class RootSource(Source):
         if not self._is_ntuple:
             for name in branches:
                 with reading(self.path, f"column {name!r}"):
-                    found = int(self._tree[self._keys[name]].num_entries)
+                    found = int(self._tree[self._places[name].key].num_entries)
                 if found != self.num_entries:
                     raise ReaderError(
                         f"{self.path}: column {name!r} has {found} entries, the tree has {self.num_entries}: "
@@ -128,32 +114,54 @@ class RootSource(Source):
             return 0.0
         if self._is_ntuple:
             return self.bytes_of_sample(names, self.num_entries)
-        branches_of = [self._tree[self._keys[name]] for name in names]
+        branches_of = [self._tree[key] for key in {self._places[name].key for name in names}]
         total = sum(branch.uncompressed_bytes + 4 * self.num_entries for branch in branches_of)
         return float(total / self.num_entries)
 
     def _arrays(self, names: list[str], start: int, stop: int) -> dict[str, Column]:
-        keys = {name: self._keys[name] for name in names}
+        places = {name: self._places[name] for name in names}
         columns: dict[str, Column] = {}
         # An address is read by one request for all columns, not by one for each.
         if not self._is_ntuple and (start, stop) == (0, self.num_entries) and not is_remote(self.path):
-            baskets = single_basket_columns(self._tree, keys.values(), self.num_entries)
-            columns = {name: baskets[key] for name, key in keys.items() if key in baskets}
-        others = {name: key for name, key in keys.items() if name not in columns}
+            keys = [place.key for place in places.values() if not place.fields]
+            baskets = single_basket_columns(self._tree, keys, self.num_entries)
+            columns = {name: baskets[p.key] for name, p in places.items() if not p.fields and p.key in baskets}
+        others = {name: place for name, place in places.items() if name not in columns}
         if others:
-            arrays = self._tree.arrays(
-                list(others.values()), entry_start=start, entry_stop=stop, library="ak", how=dict
-            )  # fmt: skip
-            columns |= {name: flat_column(self._pick(arrays, key)) for name, key in others.items()}
+            arrays = self._read({place.key for place in others.values()}, start, stop)
+            for name, place in others.items():
+                array = arrays[place.outer]
+                for field in place.fields:
+                    array = array[field]
+                columns[name] = flat_column(array)
         return columns
 
-    @staticmethod
-    def _pick(arrays: Mapping[str, ak.Array], key: str) -> ak.Array:
-        if key in arrays:
-            return arrays[key]
-        # uproot gives a field of an RNTuple's collection inside the collection.
-        collection, _, field = key.rpartition(".")
-        return arrays[collection][field]
+    def _read(self, keys: set[str], start: int, stop: int) -> dict[str, ak.Array]:
+        options: dict[str, Any] = {"entry_start": start, "entry_stop": stop, "library": "ak", "how": dict}
+        try:
+            if self._is_ntuple:
+                # Not by filter_name, in which * and ? have a meaning.
+                return dict(self._tree.arrays(filter_field=lambda field: field.path in keys, **options))
+            for key in keys:
+                self._check_branch(key)
+            return dict(self._tree.arrays(sorted(keys), **options))
+        except uproot.interpretation.identify.UnknownInterpretation:
+            raise NoColumnError("uproot does not know how its type is written") from None
+        except uproot.interpretation.objects.CannotBeAwkward:
+            raise NoColumnError("it holds objects that are no records of numbers, text or lists of them") from None
+
+    def _check_branch(self, key: str) -> None:
+        """Say why a sound branch cannot be a column, where uproot's own words would read like damage."""
+        try:
+            branch = self._tree[key]
+        except uproot.exceptions.KeyInFileError:
+            raise NoColumnError("another branch of the same name hides it") from None
+        interpretation = branch.interpretation
+        if isinstance(interpretation, uproot.interpretation.grouped.AsGrouped):
+            inside = ", ".join(sorted(name for name, place in self._places.items() if place.key.startswith(f"{key}/")))
+            raise NoColumnError(f"it holds no values but the columns {inside:.200}")
+        if type(interpretation) is not uproot.interpretation.numerical.AsDtype and not has_values(branch):
+            raise NoColumnError("it holds objects without a number or text in them")
 
     def sum_of_generator_weights(self) -> float | None:
         """``genEventSumw`` of NanoAOD's tree ``Runs``; None for collision data and other files."""
@@ -166,34 +174,3 @@ class RootSource(Source):
                 if name in names:
                     return float(np.sum(runs[name].array(library="np"), dtype=np.float64))
         return None
-
-
-def flat_column(array: ak.Array) -> Column:
-    """Numbers, or one level of lists of numbers (which may have a fixed shape themselves), as a column.
-
-    Raises:
-        ValueError: where numbers are missing; a masked array would hide them from every check.
-    """
-    column = _plain_column(array.layout)
-    if column is not None:
-        return column
-    layout = ak.to_packed(array).layout
-    if array.ndim == 1 or layout.is_numpy:
-        return Column(ak.to_numpy(ak.Array(layout), allow_missing=False))
-    listed = ak.Array(layout)
-    # Fixed inner lengths (a branch of five numbers per jet) stay an axis; anything else cannot become one.
-    values = ak.to_numpy(ak.flatten(listed, axis=1), allow_missing=False)
-    return Column(values, ak.to_numpy(ak.num(listed, axis=1), allow_missing=False))
-
-
-def _plain_column(layout: ak.contents.Content) -> Column | None:
-    """Numbers, or one level of sound lists of numbers, without the detours that a file of few entries is slow by."""
-    if isinstance(layout, ak.contents.NumpyArray):
-        return Column(np.ascontiguousarray(layout.data))
-    if not isinstance(layout, ak.contents.ListOffsetArray) or not isinstance(layout.content, ak.contents.NumpyArray):
-        return None
-    offsets, values = np.asarray(layout.offsets.data).astype(np.int64), layout.content.data
-    counts = np.diff(offsets)
-    if offsets[0] < 0 or offsets[-1] > len(values) or (counts < 0).any():
-        return None
-    return Column(np.ascontiguousarray(values[offsets[0] : offsets[-1]]), counts)

@@ -38,17 +38,40 @@ def open_binary(path: str) -> BinaryIO:
     return file
 
 
+class NoColumnError(Exception):
+    """Sound content of a file that cannot be a column; the text says why, in a sentence about the column."""
+
+
+def too_deep(levels: int) -> NoColumnError:
+    """The exception for more than one level of lists."""
+    number = {2: "two", 3: "three"}.get(levels, str(levels))
+    return NoColumnError(f"it holds {number} levels of lists, and a column has at most one")
+
+
 @contextmanager
 def reading(path: str, what: str) -> Iterator[None]:
-    """Turn whatever goes wrong inside into a ``ReaderError`` that names the file and ``what`` was read."""
+    """Turn whatever goes wrong inside into a ``ReaderError`` that names the file, ``what`` was read, and why not."""
     try:
         yield
     except ReaderError:
         raise
     # Not a list of types: uproot, h5py, pyarrow, numpy, fsspec and a dozen decompressors each raise their own.
     except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ReaderError(f"{path}: cannot read {what}, the file is damaged or incomplete ({reason})") from error
+        raise ReaderError(f"{path}: cannot read {what}{_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
+    """What kind of failure it was: most are damage, but a sound file is never called damaged."""
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    if isinstance(error, NoColumnError):
+        return f": {error}"
+    if isinstance(error, ImportError):
+        return f": a package that it needs is not installed ({reason})"
+    if isinstance(error, NotImplementedError):
+        return f": it is of a kind that cannot be read ({reason})"
+    if isinstance(error, (PermissionError, FileNotFoundError, IsADirectoryError, ConnectionError, TimeoutError)):
+        return f": it cannot be opened ({reason})"
+    return f", the file is damaged or incomplete ({reason})"
 
 
 def bytes_of(step_size: str) -> int:

@@ -1,12 +1,10 @@
 import os
-import pickle
 
-import h5py
 import numpy as np
 import pytest
 
 from pyg_hep.errors import ReaderError
-from pyg_hep.readers.arrays import HDF5Source, NpzSource
+from pyg_hep.readers.arrays import NpzSource
 
 
 @pytest.fixture
@@ -56,48 +54,3 @@ def test_changed_byte_of_an_npz_fails_its_checksum(tmp_path, arrays):
     # A small array is read, and so checked, with its header.
     with pytest.raises(ReaderError, match="column 'a'"), NpzSource(path) as source:
         source.read(["a", "b"], 0, 100)
-
-
-def test_hdf5_data_sets_and_fields_of_tables(tmp_path, arrays):
-    table = np.zeros(100, [("x", "<f4", (2,)), ("y", "<i8")])
-    table["x"], table["y"] = arrays["a"][:, 0], arrays["b"]
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["group/a"] = arrays["a"]
-        file.create_dataset("table/table", data=table, chunks=(10,), compression="gzip")
-        file["scalar"] = 3.0
-    with HDF5Source(tmp_path / "a.h5") as source:
-        assert source.branches == {"group/a", "table/table/x", "table/table/y", "scalar"}
-        found = source.read(["group/a", "table/table/x", "table/table/y"], 20, 50)
-        assert np.array_equal(found["group/a"].values, arrays["a"][20:50])
-        assert np.array_equal(found["table/table/x"].values, arrays["a"][20:50, 0])
-        assert np.array_equal(found["table/table/y"].values, arrays["b"][20:50])
-        with pytest.raises(ReaderError, match="'scalar' is a single value"):
-            source.num_entries_of(["scalar"])
-
-
-def test_hdf5_compressed_with_blosc_as_pandas_does(tmp_path):
-    import hdf5plugin
-
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file.create_dataset("a", data=np.arange(1000.0), chunks=(100,), **hdf5plugin.Blosc(cname="blosclz"))
-    with HDF5Source(tmp_path / "a.h5") as source:
-        assert source.read(["a"], 150, 160)["a"].values.tolist() == list(range(150, 160))
-
-
-def test_hdf5_neither_leaves_its_file_nor_runs_code(tmp_path):
-    class Attack:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / "attacked"),)
-
-    with h5py.File(tmp_path / "other.h5", "w") as file:
-        file["secret"] = np.arange(3)
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["outside"] = h5py.ExternalLink("other.h5", "/secret")
-        file["inside"] = np.arange(3)
-        file["inside"].attrs["pickled"] = np.void(pickle.dumps(Attack()))
-        raw = [(str(tmp_path / "other.h5"), 0, 24)]
-        file.create_dataset("raw", shape=(3,), dtype="i8", external=raw)
-    with HDF5Source(tmp_path / "a.h5") as source:
-        assert source.branches == {"inside"}
-        source.read(["inside"], 0, 3)
-    assert not (tmp_path / "attacked").exists()

@@ -6,7 +6,8 @@ import pytest
 import uproot
 
 from pyg_hep.readers.baskets import single_basket_columns
-from pyg_hep.readers.root import RootSource, flat_column
+from pyg_hep.readers.flat import flat_column
+from pyg_hep.readers.root import RootSource
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "real"

@@ -1,4 +1,5 @@
 import awkward as ak
+import numpy as np
 import pytest
 
 from pyg_hep.readers.formats import FORMATS
@@ -72,6 +73,20 @@ class TestParquet(ReaderTests):
         return tmp_path / "file.parquet"
 
 
+class TestCSV(ReaderTests):
+    @pytest.fixture
+    def card(self):
+        objects = {name: {"kind": name, "collection": name} for name in ("jet", "muon")}
+        return {"name": "c", "reader": "csv", "objects": objects}
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        names = [f"{kind}_{column}" for kind in ("jet", "muon") for column in ("pt", "eta", "phi")]
+        values = np.random.default_rng(4).uniform(0, 3, (50, len(names)))
+        np.savetxt(tmp_path / "file.csv", values, "%.7f", ",", header=",".join(names))
+        return tmp_path / "file.csv"
+
+
 def test_every_format_of_a_card_is_tested():
-    tested = {"nanoaod", "delphes", "root", "hdf5", "npz", "parquet"}
+    tested = {"nanoaod", "delphes", "root", "hdf5", "npz", "parquet", "csv"}
     assert set(FORMATS) == tested

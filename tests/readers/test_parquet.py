@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import awkward as ak
 import numpy as np
 import pyarrow as pa
@@ -5,7 +7,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from pyg_hep.errors import ReaderError
+from pyg_hep.readers import read_events
 from pyg_hep.readers.parquet import ParquetSource
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+
+
+def shared(name):
+    """A file that lies beside the checkout."""
+    if not (SHARED / name).exists():
+        pytest.skip(f"../shared/data/{name} is not there")
+    return SHARED / name
 
 
 @pytest.fixture
@@ -54,3 +66,52 @@ def test_truncated_file_is_a_reader_error(path, tmp_path):
     cut.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(ReaderError, match=r"cut\.parquet: cannot read the file"):
         ParquetSource(cut)
+
+
+def test_struct_of_lists_is_a_collection():
+    events = read_events(
+        shared("cases/pq_structlists.parquet"),
+        {"name": "p", "reader": "parquet", "objects": {"jet": {"kind": "jet", "collection": "jets"}}},
+    )
+    assert (len(events), int(ak.sum(ak.num(events.objects)))) == (200, 627)
+
+
+def test_lists_of_lists_are_no_damage_and_no_obstacle():
+    path = shared("cases/pq_doubly.parquet")
+    with ParquetSource(path) as source:
+        assert source.branches == {"jet_pt", "cst_pt", "cst_eta", "cst_phi"}
+        with pytest.raises(ReaderError, match=r"pq_doubly\.parquet.*column 'cst_pt': .* two levels of lists") as error:
+            source.read(["cst_pt", "jet_pt"], 0, 5)
+        assert "damaged" not in str(error.value)
+        assert source.read(["jet_pt"], 0, 5)["jet_pt"].counts.sum() > 0
+
+
+def test_text_is_text():
+    with ParquetSource(shared("cases/pq_str.parquet")) as source:
+        labels = source.read(["cls", "jets_pt"], 0, source.num_entries)["cls"]
+    assert labels.values.dtype.kind == "U"
+    assert len(np.unique(labels.values)) > 1
+    assert labels.counts is None
+
+
+def test_nanoaod_in_parquet_keeps_its_objects_and_numbers():
+    path = shared("real/coffea__nano_dy.parquet")
+    table = pq.read_table(path)
+    with ParquetSource(path) as source:
+        names = [name for name in ("run", "event", "Muon.pt", "Muon_pt", "Jet.pt", "Jet_pt") if name in source.branches]
+        assert len(names) == 4
+        found = source.read(names, 0, source.num_entries)
+    assert found["event"].values.tolist() == table["event"].to_pylist()
+    assert found["event"].values.dtype.kind in "iu"
+    assert found["run"].counts is None
+    assert all(found[name].counts is not None for name in names[2:])
+
+
+def test_several_columns_of_a_name_are_an_error_when_asked_for(tmp_path):
+    pq.write_table(
+        pa.Table.from_arrays([pa.array([1]), pa.array([2]), pa.array([3])], ["x", "x", "y"]), tmp_path / "a.pq"
+    )
+    with ParquetSource(tmp_path / "a.pq") as source:
+        assert source.read(["y"], 0, 1)["y"].values.tolist() == [3]
+        with pytest.raises(ReaderError, match="several columns 'x'"):
+            source.read(["x"], 0, 1)

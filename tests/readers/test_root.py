@@ -1,10 +1,22 @@
+from pathlib import Path
+
 import awkward as ak
 import numpy as np
 import pytest
 import uproot
 
 from pyg_hep.errors import ReaderError
-from pyg_hep.readers.root import RootSource, flat_column
+from pyg_hep.readers import read_events
+from pyg_hep.readers.root import RootSource
+
+REAL, CASES = (Path(__file__).resolve().parents[2].parent / "shared" / "data" / part for part in ("real", "cases"))
+
+
+def shared(folder, name):
+    """A file that lies beside the checkout."""
+    if not (folder / name).exists():
+        pytest.skip(f"../shared/data/{folder.name}/{name} is not there")
+    return folder / name
 
 
 def test_reads_a_range_of_entries(nanoaod):
@@ -95,20 +107,118 @@ def test_sum_of_generator_weights_is_that_of_runs(tmp_path, nanoaod):
     assert RootSource(nanoaod, "Events").sum_of_generator_weights() is None
 
 
-def test_lists_become_values_and_counts():
-    column = flat_column(ak.Array([[1.0, 2.0], [], [3.0]]))
-    assert column.values.tolist() == [1.0, 2.0, 3.0]
-    assert column.counts.tolist() == [2, 0, 1]
-    column = flat_column(ak.Array(np.array([1, 2])))
-    assert column.values.tolist() == [1, 2]
-    assert column.counts is None
-
-
 def test_lists_of_lists_are_refused(tmp_path):
     with uproot.recreate(tmp_path / "deep.root") as file:
         file["Events"] = {"deep": ak.Array([[[1.0], []], [[2.0, 3.0]]])}
     with (
         RootSource(tmp_path / "deep.root") as tree,
-        pytest.raises(ReaderError, match=r"deep\.root: cannot read entries 0 to 2 of column 'deep'"),
+        pytest.raises(
+            ReaderError, match=r"deep\.root: cannot read entries 0 to 2 of column 'deep': it holds two levels of lists"
+        ),
     ):
         tree.read(["deep"], 0, 2)
+
+
+JETS = {"pt": "jet_pt", "eta": "jet_eta", "phi": "jet_phi", "mass": "jet_m"}
+PADDED = {
+    "name": "padded",
+    "reader": "root",
+    "objects": {"jet": {"kind": "jet", "collection": "{}", "columns": JETS}},
+}
+
+
+@pytest.mark.parametrize("name", ["fixed_tree.root", "fixedzero.root"])
+def test_fixed_arrays_of_trees_and_ntuples_are_padded_arrays(name):
+    path = shared(CASES, name)
+    with RootSource(path) as source:
+        column = source.read(["jet_pt"], 0, 200)["jet_pt"]
+    assert column.values.shape == (200, 6)
+    assert column.counts is None
+    events = read_events(path, PADDED)
+    assert (len(events), int(ak.sum(ak.num(events.objects)))) == (200, 601)
+    assert ak.min(events.objects.pt) > 0
+
+
+@pytest.mark.parametrize("as_tree", [True, False])
+def test_fixed_arrays_keep_their_shape(tmp_path, as_tree):
+    columns = {"w": np.arange(12.0).reshape(4, 3), "m": np.arange(24.0).reshape(4, 3, 2)}
+    with uproot.recreate(tmp_path / "a.root") as file:
+        if as_tree:
+            file.mktree("t", {name: (v.dtype, v.shape[1:]) for name, v in columns.items()}).extend(columns)
+        else:
+            file["t"] = columns
+    with RootSource(tmp_path / "a.root") as source:
+        found = source.read(["w", "m"], 1, 4)
+        whole = source.read(["w", "m"], 0, 4)
+    for name, values in columns.items():
+        assert found[name].counts is None
+        np.testing.assert_array_equal(found[name].values, values[1:])
+        np.testing.assert_array_equal(whole[name].values, values)
+
+
+def test_edm4hep_records_are_read_by_their_dotted_names():
+    with RootSource(shared(CASES, "edm4hep_rntuple.root")) as source:
+        found = source.read(source.branches, 0, 60)
+    particles = uproot.open(CASES / "edm4hep_rntuple.root")["events"].arrays().ReconstructedParticles
+    assert len(found) == 5
+    for name, expected in (("momentum.x", particles.momentum.x), ("energy", particles.energy)):
+        column = found[f"ReconstructedParticles.{name}"]
+        assert column.values.tolist() == ak.flatten(expected).tolist()
+        assert column.counts.tolist() == ak.num(expected).tolist()
+
+
+@pytest.mark.parametrize(
+    ("file", "tree", "column", "outer", "fields"),
+    [
+        ("skhep__uproot-HZZ-objects.root", "events", "muonp4.fP.fX", "muonp4", ("fP", "fX")),
+        ("skhep__uproot-HZZ-objects.root", "events", "muonp4.fE", "muonp4", ("fE",)),
+        ("skhep__uproot-HZZ-objects.root", "events", "MET.fY", "MET", ("fY",)),
+        ("coffea__treemaker.root", "PreSelection", "Jets.fCoordinates.fPt", "Jets/Jets.fCoordinates.fPt", ()),
+        ("coffea__p8_ee_WW_ecm240_edm4hep.root", "events", "ReconstructedParticles.momentum.x",
+         "ReconstructedParticles/ReconstructedParticles.momentum.x", ()),
+        ("coffea__p8_ee_WW_ecm240_edm4hep.root", "events", "Electron_objIdx.index",
+         "Electron_objIdx/Electron_objIdx.index", ()),
+        ("coffea__PHYSLITE_example.root", "CollectionTree", "AnalysisJetsAuxDyn.pt", "AnalysisJetsAuxDyn.pt", ()),
+    ],
+)  # fmt: skip
+def test_columns_of_published_files_are_what_uproot_shows(file, tree, column, outer, fields):
+    path = shared(REAL, file)
+    expected = uproot.open(path)[tree][outer].array()
+    for field in fields:
+        expected = expected[field]
+    with RootSource(path, tree) as source:
+        found = source.read([column], 0, source.num_entries)[column]
+    assert len(found.values) > 0
+    assert found.values.tolist() == ak.flatten(expected, axis=None).tolist()
+    assert (found.counts is None) == (expected.ndim == 1)
+
+
+def test_what_cannot_be_a_column_says_why_and_leaves_the_others_readable():
+    path = shared(REAL, "coffea__PHYSLITE_example.root")
+    reasons = {
+        "METAssoc_AnalysisMETAux.calpx": "two levels of lists",
+        "METAssoc_AnalysisMETAux.xAOD::AuxContainerBase": "uproot does not know how its type is written",
+        "AnalysisJets": "objects that are no records",
+        "AnalysisElectronsAux.": "objects without a number",
+        "METAssoc_AnalysisMETAux.": "no values but the columns METAssoc_AnalysisMETAux.cale, ",
+    }
+    with RootSource(path) as source:
+        for name, reason in reasons.items():
+            with pytest.raises(ReaderError, match=rf"PHYSLITE.*column '{name}': .*{reason}") as error:
+                source.read([name, "AnalysisJetsAuxDyn.pt"], 0, 3)
+            assert "damaged" not in str(error.value)
+        assert source.read(["AnalysisJetsAuxDyn.pt"], 0, 3)["AnalysisJetsAuxDyn.pt"].counts.sum() > 0
+
+
+def test_text_of_trees_and_ntuples_is_text(tmp_path):
+    texts = ["ttH", "", "t\u00e4u"]
+    with uproot.recreate(tmp_path / "a.root") as file:
+        file["n"] = {"s": ak.Array(texts), "l": ak.Array([["a"], [], ["b", "cc"]])}
+        file.mktree("t", {"s": "string"}).extend({"s": texts})
+    with RootSource(tmp_path / "a.root", "n") as source:
+        found = source.read(["s", "l"], 0, 3)
+    assert found["s"].values.tolist() == texts
+    assert found["s"].values.dtype.kind == "U"
+    assert (found["l"].values.tolist(), found["l"].counts.tolist()) == (["a", "b", "cc"], [1, 0, 2])
+    with RootSource(tmp_path / "a.root", "t") as source:
+        assert source.read(["s"], 0, 3)["s"].values.tolist() == texts

@@ -8,7 +8,7 @@ import pytest
 
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers import read_events
-from pyg_hep.readers.source import bytes_of
+from pyg_hep.readers.source import NoColumnError, bytes_of, reading, too_deep
 from pyg_hep.testing.formats import write_jetclass, write_top_tagging, write_z_jets
 
 
@@ -93,3 +93,29 @@ def test_sizes_are_read_with_their_unit(text, size):
 def test_text_that_is_no_size_is_an_error(text):
     with pytest.raises(ReaderError, match="no size"):
         bytes_of(text)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (NoColumnError("it holds maps"), "a.root: cannot read column 'x': it holds maps"),
+        (too_deep(2), "a.root: cannot read column 'x': it holds two levels of lists, and a column has at most one"),
+        (ModuleNotFoundError("install lz4"), "cannot read column 'x': a package that it needs .*install lz4"),
+        (NotImplementedError("LZO"), "cannot read column 'x': it is of a kind that cannot be read .LZO."),
+        (PermissionError(13, "denied"), "cannot read column 'x': it cannot be opened .*denied"),
+        (ConnectionError("reset"), "cannot read column 'x': it cannot be opened .reset."),
+    ],
+)
+def test_sound_files_are_never_called_damaged(error, message):
+    with pytest.raises(ReaderError, match=message) as raised, reading("a.root", "column 'x'"):
+        raise error
+    assert "damaged" not in str(raised.value)
+
+
+@pytest.mark.parametrize("error", [ValueError("checksum"), OSError("truncated"), EOFError(), KeyError("x")])
+def test_other_failures_are_damage(error):
+    with (
+        pytest.raises(ReaderError, match="a.root: cannot read column 'x', the file is damaged or incomplete"),
+        reading("a.root", "column 'x'"),
+    ):
+        raise error
