@@ -75,16 +75,31 @@ class Overlap:
 
 
 @dataclass(frozen=True)
+class KindColumn:
+    """The kind of each object from a column of numbers or texts.
+
+    Args:
+        column: column of the collection, such as ``pdgId``.
+        map: value of the column -> kind.
+        default: kind of all other values; None makes them an error.
+    """
+
+    column: str
+    map: Mapping[str, ObjectType]
+    default: ObjectType | None = None
+
+
+@dataclass(frozen=True)
 class ObjectDefinition:
     """How one kind of node is read and selected.
 
     Args:
-        kind: the :class:`~pyg_hep.schema.ObjectType`, by its lower-case name.
+        kind: the :class:`~pyg_hep.schema.ObjectType`, by its lower-case name, or a column that tells it.
         collection: name, or names in order of preference, of the collection in the file. With ``{}`` inside it is
             the pattern of the column names itself: ``fjet_clus_{}``.
         level: ``reco`` or ``gen``.
         optional: a file without the collection is read without it, and the report says so.
-        unit: of momenta, energies and masses in the file.
+        unit: of momenta, energies and masses in the file, also of those that are defined from other columns of it.
         columns: column -> name in the collection, or names in order of preference, where the two differ.
         define: column -> expression over the columns of the collection and the card's event columns.
         present: expression that is false for padding; by default an all-zero momentum in an array of fixed length.
@@ -95,11 +110,11 @@ class ObjectDefinition:
         btag: discriminants in order of preference, each with its own working point; ``btag`` in a cut is the
             decision.
         overlap: overlap removal against other objects of the card.
-        order: ``pt`` or ``file``.
+        order: ``pt`` or ``file``; where a card says nothing, ``file`` if a column tells the kind, else ``pt``.
         at_most: keep the leading ones only.
     """
 
-    kind: ObjectType
+    kind: ObjectType | KindColumn
     collection: tuple[str, ...]
     level: Level = Level.RECO
     optional: bool = False

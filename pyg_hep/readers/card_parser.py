@@ -20,6 +20,7 @@ from pyg_hep.readers.card import (
     BTag,
     Card,
     Cut,
+    KindColumn,
     LabelDefinition,
     Limit,
     ObjectDefinition,
@@ -245,7 +246,7 @@ class _Parser(CardValues):
         given = self.parsed(
             self.keys(content, ObjectDefinition, key, required=("kind", "collection")),
             key,
-            kind=lambda v, k: ObjectType[self.choice([t.name.lower() for t in ObjectType])(v, k).upper()],
+            kind=self.kind,
             collection=self.texts,
             level=lambda v, k: Level[self.choice([level.name.lower() for level in Level])(v, k).upper()],
             optional=self.flag,
@@ -261,7 +262,24 @@ class _Parser(CardValues):
             order=self.choice(ORDERS),
             at_most=self.count,
         )
+        if isinstance(given["kind"], KindColumn):
+            given.setdefault("order", "file")
         return ObjectDefinition(**given)
+
+    def kind(self, value: Any, key: str) -> ObjectType | KindColumn:
+        """A kind by its name, or ``{column: pdgId, map: {11: electron}, default: particle}``."""
+        if not isinstance(value, Mapping):
+            return self.object_type(value, key)
+        given = self.keys(value, KindColumn, key, required=("column", "map"))
+        self.parsed(given, key, column=self.text, map=lambda v, k: self.mapping(v, k, self.object_type))
+        self.parsed(given, key, default=self.object_type)
+        if ObjectType.MET in (*given["map"].values(), given.get("default")):
+            raise self.fail(f"{key}.map", "met has no place among other objects: give it a definition of its own")
+        return KindColumn(**given)
+
+    def object_type(self, value: Any, key: str) -> ObjectType:
+        """A kind by its name."""
+        return ObjectType[self.choice([t.name.lower() for t in ObjectType])(value, key).upper()]
 
     def cut(self, value: Any, key: str) -> Cut:
         """``pt > 20``; ``jetId >= 2 ?`` for files that may lack its columns; a list is a choice, and may fail too."""

@@ -160,8 +160,10 @@ class FileReader:
         # From here on an event that is dropped is one that is not selected.
         report.invalid_weights = float(_weights_in(events["weight"], ~selection.kept))
         objects.remove_overlaps(collections)
-        for collection in (*collections.values(), *truth.values()):
+        for name, collection in (*collections.items(), *truth.items()):
             objects.order_and_limit(collection)
+            objects.check_kinds(collection, where)
+            objects.check_met(name, collection, where)
         objects.apply_limits(collections, self.card.limits)
         numbers = count_objects(self.card, collections, truth, size)
         names |= numbers | self._columns_of_objects({**collections, **truth}, numbers)

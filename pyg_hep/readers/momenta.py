@@ -20,6 +20,8 @@ _ROUNDING = 16 * np.finfo(np.float32).eps
 _WITH_UNIT = ("pt", "mass", *CARTESIAN)
 KEPT = "keep "
 """Prefix of the columns of a collection that are stored with the nodes; no column of a file has a blank in its name."""
+KIND = "kind of object"
+"""Column of a collection with the kind of each object, -1 where the card's map has none."""
 _LEPTON_PDG = {ObjectType.ELECTRON: -11, ObjectType.MUON: -13, ObjectType.TAU: -15}
 
 
@@ -64,11 +66,11 @@ def read_collection(
     columns = collection.columns
     definition = plan.definition
     scale = UNITS[definition.unit]
-    for name in _WITH_UNIT:
-        if scale != 1 and name in columns:
-            columns[name] = columns[name] * scale
+    converted = {name for name in _WITH_UNIT if scale != 1 and name in columns}
+    for name in converted:
+        columns[name] = columns[name] * scale
     for name in definition.define:
-        _define(name, collection, event_columns, where, ())
+        _define(name, collection, event_columns, where, (), converted)
     _to_polar(collection)
     _add_defaults(collection, where)
     for name, expression in definition.keep.items():
@@ -147,7 +149,9 @@ def _define(
     event_columns: Mapping[str, np.ndarray | Column],
     where: str,
     waiting: tuple[str, ...],
+    converted: set[str],
 ) -> None:
+    """Add a defined column, and to ``converted`` its name where it is in GeV because of the card's unit."""
     definition = collection.plan.definition
     if name in collection.columns:
         return
@@ -155,10 +159,18 @@ def _define(
         raise ReaderError(f"definitions go in a circle: {' -> '.join((*waiting, name))}")
     expression = definition.define[name]
     for needed in expression.names & set(definition.define):
-        _define(needed, collection, event_columns, where, (*waiting, name))
+        _define(needed, collection, event_columns, where, (*waiting, name), converted)
     names = _names(expression, collection, event_columns, where)
     if set(names) == expression.names:  # else it is a definition that nothing reads
         values = evaluate_number(expression, names, where)
+        scale = UNITS[definition.unit]
+        if scale != 1 and name in _WITH_UNIT and not set(names) & converted:
+            # Momenta under other names are still in the file's unit; constants, and what tables make of codes, are not.
+            if any(column.dtype.kind == "f" for column in names.values()):
+                values = values * scale
+                converted.add(name)
+        elif set(names) & converted:
+            converted.add(name)
         collection.columns[name] = np.broadcast_to(values, collection.event.shape)
 
 
@@ -199,9 +211,13 @@ def _to_polar(collection: Collection) -> None:
 def _add_defaults(collection: Collection, where: str) -> None:
     columns, kind = collection.columns, collection.plan.definition.kind
     size = len(collection.event)
+    columns[KIND] = _kinds(collection)
     if kind is ObjectType.MET:
         columns["eta"] = columns["mass"] = np.zeros(size, dtype=np.float32)
-    columns.setdefault("mass", np.full(size, DEFAULT_MASS.get(kind, 0.0), dtype=np.float32))
+    if "mass" not in columns:
+        columns["mass"] = np.zeros(size, dtype=np.float32)
+        for with_mass, mass in DEFAULT_MASS.items():
+            columns["mass"][columns[KIND] == with_mass] = mass
     columns.setdefault("charge", np.zeros(size, dtype=np.float32))
     for name in KINEMATICS:
         with np.errstate(over="ignore"):
@@ -236,7 +252,27 @@ def pdg_ids(collection: Collection) -> np.ndarray:
     columns = collection.columns
     if "pdg_id" in columns:
         return columns["pdg_id"].astype(np.int32)
+    kinds = columns[KIND]
+    result = np.where(kinds == ObjectType.PHOTON, 22, 0).astype(np.int32)
+    for kind, number in _LEPTON_PDG.items():
+        of_kind = kinds == kind
+        result[of_kind] = number * np.sign(columns["charge"][of_kind])
+    return result
+
+
+def _kinds(collection: Collection) -> np.ndarray:
     kind = collection.plan.definition.kind
-    if kind in _LEPTON_PDG:
-        return (_LEPTON_PDG[kind] * np.sign(columns["charge"])).astype(np.int32)
-    return np.full(len(collection.event), 22 if kind is ObjectType.PHOTON else 0, dtype=np.int32)
+    if isinstance(kind, ObjectType):
+        return np.full(len(collection.event), kind, np.int8)
+    values = collection.columns[kind.column]
+    kinds = np.full(len(values), -1 if kind.default is None else kind.default, np.int8)
+    for code, mapped in kind.map.items():
+        kinds[values == (code if values.dtype.kind == "U" else _number(code))] = mapped
+    return kinds
+
+
+def _number(code: str) -> float:
+    try:
+        return float(code)
+    except ValueError:
+        return np.nan  # equal to no number

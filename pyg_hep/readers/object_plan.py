@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyg_hep.errors import ReaderError, nearest
-from pyg_hep.readers.card import CARTESIAN, KINEMATICS, MOMENTUM_SETS, MOTHER, BTag, Card, ObjectDefinition
+from pyg_hep.readers.card import CARTESIAN, KINEMATICS, MOMENTUM_SETS, MOTHER, BTag, Card, KindColumn, ObjectDefinition
 from pyg_hep.readers.columns import FileColumn, per_object
 from pyg_hep.readers.expression import Expression
 from pyg_hep.readers.formats import Format
@@ -95,7 +95,12 @@ class ObjectPlanner:
         pattern = self.pattern if pattern is None else pattern
         is_met = self.definition.kind is ObjectType.MET
         default = self.style.met_pt if column == "pt" and is_met else self.style.names.get(column, column)
-        return [pattern.replace("{}", name) for name in self.definition.columns.get(column, (default,))]
+        names = self.definition.columns.get(column, (default,))
+        texts = [pattern.replace("{}", name) for name in names]
+        if column in self.definition.columns or column in {btag.column for btag in self.definition.btag}:
+            # A full name is that of a column of another collection, with as many objects.
+            texts += [name for name in names if set(name) & set("._/")]
+        return texts
 
     def where(self, column: str, pattern: str | None = None) -> FileColumn | None:
         """Where ``column`` is, if the file has it."""
@@ -109,6 +114,11 @@ class ObjectPlanner:
         if column.startswith(MOTHER) and definition.mother is not None:
             return self.has(column.removeprefix(MOTHER)) and self.has(definition.mother)
         return self.where(column) is not None
+
+    def can_define(self, column: str) -> bool:
+        """Whether all that a defined column is worked out from can be had."""
+        names = self.definition.define[column].names - set(self.card.columns) - _MADE_HERE
+        return all(name in self.definition.define or self.has(name) for name in names)
 
     def patterns(self) -> list[tuple[str, str]]:
         """Pairs of collection and pattern, in order of preference."""
@@ -156,6 +166,7 @@ class ObjectPlanner:
         needed = {name for cut in cuts for name in cut.names}
         needed |= set(definition.present.names) if definition.present else set()
         needed |= {btag.column} if btag else set()
+        needed |= {definition.kind.column} if isinstance(definition.kind, KindColumn) else set()
         needed |= {"pdg_id"} if self.card.keep_pdg_id else set()
         needed |= self.read_by_events()
         self.resolve(sorted(needed), columns, _MADE_HERE | {"pdg_id"})
@@ -260,10 +271,10 @@ class ObjectPlanner:
         """The first discriminant that is there and filled."""
         for btag in self.definition.btag:
             column = self.where(btag.column)
-            if column is None:
+            if column is None and not (btag.column in self.definition.define and self.can_define(btag.column)):
                 continue
-            branch = column.text
-            if btag.above is not None:
+            branch = btag.column if column is None else column.text
+            if btag.above is not None and column is not None:
                 probe = min(_PROBE, self.source.num_entries_of(column.names))
                 scores, _ = per_object(
                     column.take(self.source.read(column.names, 0, probe), self.source.path),

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pyg_hep.errors import ReaderError
-from pyg_hep.readers.card import KINEMATICS, Limit
+from pyg_hep.errors import ReaderError, nearest
+from pyg_hep.readers.card import KINEMATICS, KindColumn, Limit
 from pyg_hep.readers.evaluation import evaluate_number
-from pyg_hep.readers.momenta import KEPT, Collection
-from pyg_hep.schema import Level
+from pyg_hep.readers.momenta import KEPT, KIND, Collection
+from pyg_hep.schema import Level, ObjectType
 
 # float32(pi) lies above pi and float32(-pi) below -pi: the interval [-pi, pi) is that of float32.
 _PI32 = np.float32(np.pi)
@@ -82,6 +82,38 @@ def apply_cuts(collection: Collection, where: str, cutflow: Counter[str] | None 
         if cutflow is not None:
             cutflow[cut.text] += int(kept.sum())
     collection.select(kept)
+
+
+def check_kinds(collection: Collection, where: str) -> None:
+    """Raise where the card's map has no kind for an object that passed the cuts.
+
+    Raises:
+        ReaderError: names the column and the number or text.
+    """
+    kind = collection.plan.definition.kind
+    unknown = collection.columns[KIND] < 0
+    if isinstance(kind, KindColumn) and unknown.any():
+        code = collection.columns[kind.column][unknown][0]
+        raise ReaderError(
+            f"{where}, column {kind.column!r}: the card's kind.map has no kind for {str(code)!r} "
+            f"({nearest(str(code), kind.map)}); give 'default', or a cut that removes such objects"
+        )
+
+
+def check_met(name: str, collection: Collection, where: str) -> None:
+    """Raise where an event has several missing transverse momenta.
+
+    Raises:
+        ReaderError: says how to choose one.
+    """
+    if collection.plan.definition.kind is not ObjectType.MET:
+        return
+    most = int(np.bincount(collection.event).max(initial=0))
+    if most > 1:
+        raise ReaderError(
+            f"{where}, object {name!r}: an event has {most} missing transverse momenta; choose one of the terms by its "
+            "position, as in columns: {px: 'mpx[-1]', py: 'mpy[-1]'}, by a cut, or by at_most: 1"
+        )
 
 
 def remove_overlaps(collections: Mapping[str, Collection]) -> None:
