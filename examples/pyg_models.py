@@ -79,7 +79,9 @@ def main() -> None:
     files = command.parse_files(options.data, options.card)
     output = command.start_run(options.output, parser, options)
 
-    train, val, test = (EventDataset(options.cache, options.card, files, split=s) for s in ("train", "val", "test"))
+    train, val, test = (
+        EventDataset(options.cache, options.card, files, split=s, verbose=False) for s in ("train", "val", "test")
+    )
     print("\n".join(train.report.lines()))
     view = View(options.view)
     view.measure(train)

@@ -157,8 +157,8 @@ class ConversionWriter:
         self.journal.write_skipped(position, *self._start, str(error))
         self._remember()  # what a file that is left out held was not there before
 
-    def finish(self, skipped: Mapping[int, str]) -> None:
-        """Write the manifest.
+    def finish(self, skipped: Mapping[int, str]) -> ReadReport:
+        """Write the manifest, and return what came of all files.
 
         Args:
             skipped: position of a file -> why it could not be looked into.
@@ -209,6 +209,7 @@ class ConversionWriter:
                 "report": report.as_dict(),
             }
         )
+        return report
 
 
 @dataclass

@@ -167,7 +167,8 @@ class FileReader:
         objects.apply_limits(collections, self.card.limits)
         numbers = count_objects(self.card, collections, truth, size)
         names |= numbers | self._columns_of_objects({**collections, **truth}, numbers)
-        names |= {name: value_of(expression, names, where) for name, expression in self.plan.late.items()}
+        for name, expression in self.plan.late.items():
+            names[name] = value_of(expression, names, where)
         for cut in self.card.selection:
             selection.kept &= np.broadcast_to(evaluate_number(cut, names, where).astype(bool), size)
             report.cutflow[cut.text] = int(selection.kept.sum())
@@ -279,11 +280,12 @@ class FileReader:
             cutflow["read"] += len(collection.event)
             generated = objects.is_generated(collection)
             if not generated:
-                self._drop_invalid(objects.invalid_objects(collection), collection, selection)
+                invalid = objects.invalid_objects(collection, judged=False)
+                self._drop_invalid(invalid, collection, selection)
                 report.clipped_masses += objects.clip_masses(collection)
             objects.apply_cuts(collection, selection.where, cutflow)
+            self._drop_invalid(objects.invalid_objects(collection), collection, selection)
             if generated:
-                self._drop_invalid(objects.invalid_objects(collection), collection, selection)
                 report.clipped_masses += objects.clip_masses(collection)
             self._drop_invalid(objects.invalid_kept(collection), collection, selection)
             result[name] = collection

@@ -92,7 +92,10 @@ def _raw_columns(
             counts, first = found, column.text
         else:
             _same_counts(first, counts, column.text, found, where)
-        if name in plan.momentum and values.dtype.kind == "b":
+        as_numbers = name in (*plan.momentum, "charge", "pdg_id") or (
+            plan.btag is not None and name == plan.btag.column
+        )
+        if (name in plan.momentum and values.dtype.kind == "b") or (as_numbers and values.dtype.kind == "U"):
             raise ReaderError(f"{where}, column {column.text!r}: expected numbers, found {values.dtype}")
         columns[name] = values
     assert counts is not None

@@ -22,6 +22,7 @@ _PI32 = np.float32(np.pi)
 _LOWEST_MASS = -1.0
 # Beyond these no collider has made a value: what lies there is damaged. GeV, 1, rad, GeV, e.
 _LARGEST = {"pt": 1e5, "eta": 20.0, "phi": 4 * np.pi, "mass": 1e5, "charge": 100.0}
+_FINITE = np.finfo(np.float64).max
 
 
 def wrap_phi(phi: np.ndarray) -> np.ndarray:
@@ -31,11 +32,16 @@ def wrap_phi(phi: np.ndarray) -> np.ndarray:
     return np.where(wrapped >= _PI32, -_PI32, wrapped)
 
 
-def invalid_objects(collection: Collection) -> dict[str, np.ndarray]:
+def invalid_objects(collection: Collection, judged: bool = True) -> dict[str, np.ndarray]:
     """Branch -> mask of the objects whose value cannot be.
 
     That is NaN in any column, an infinite or impossibly large momentum, pt < 0, or a mass below -1 GeV. What is only
     kept is left to :func:`invalid_kept`.
+
+    Args:
+        collection: the objects.
+        judged: the objects have passed their cuts. Before them only what is not finite counts, which no cut can judge:
+            files fill absent objects with numbers such as 999.9, which a cut removes.
     """
     result = {}
     btag = collection.plan.btag
@@ -44,12 +50,12 @@ def invalid_objects(collection: Collection) -> dict[str, np.ndarray]:
             continue
         bad = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
         if column in KINEMATICS:
-            bad |= ~(np.abs(values) <= _LARGEST[column])
+            bad |= ~(np.abs(values) <= (_LARGEST[column] if judged else _FINITE))
         if btag is not None and column == btag.column:
             bad |= ~np.isfinite(values)
-        if column == "pt":
+        if column == "pt" and judged:
             bad |= values < 0
-        if column == "mass":
+        if column == "mass" and judged:
             bad |= values < _LOWEST_MASS
         if bad.any():
             where = collection.plan.columns.get(column)
@@ -69,7 +75,7 @@ def invalid_kept(collection: Collection) -> dict[str, np.ndarray]:
 def clip_masses(collection: Collection) -> int:
     """Set small negative masses, rounding of the stored format, to 0; return how many there were."""
     mass = collection.columns["mass"]
-    negative = mass < 0
+    negative = (mass < 0) & (mass >= _LOWEST_MASS)
     collection.columns["mass"] = np.where(negative, 0, mass)
     return int(negative.sum())
 

@@ -19,6 +19,9 @@ _COUNTS = (
     "selected",
 )
 
+# Notes of what was done; files that could not be read are named by a message of their own.
+_NOT_LEFT_OUT = ("b-tagging: ", "weights: ", "skipped: ")
+
 
 @dataclass
 class ReadReport:
@@ -100,7 +103,20 @@ class ReadReport:
 
     def lines(self) -> list[str]:
         """Readable summary, one statement a line."""
-        result = [f"{self.entries} events read, {self.selected} selected"]
+        result = [f"{self.entries} events read, {self.selected} selected", *self._dropped()]
+        result += [f"{count} events after {cut}" for cut, count in self.cutflow.items()]
+        return result + [_with_files(*note) for note in self.notes.items()]
+
+    def left_out(self) -> list[str]:
+        """What was not read, skipped or dropped, one statement a line; empty where all is there.
+
+        Events that a selection leaves out are meant to be.
+        """
+        notes = [_with_files(*note) for note in self.notes.items() if not note[0].startswith(_NOT_LEFT_OUT)]
+        return [*self._dropped(), *notes]
+
+    def _dropped(self) -> list[str]:
+        result = []
         if dropped := sum(self.invalid.values()):
             columns = ", ".join(f"{name}: {count}" for name, count in sorted(self.invalid.items()))
             result.append(f"{dropped} events dropped for NaN, infinite or impossible values ({columns})")
@@ -112,8 +128,9 @@ class ReadReport:
         ):
             if count:
                 result.append(f"{count} {what}")
-        result += [f"{count} events after {cut}" for cut, count in self.cutflow.items()]
-        for message, files in self.notes.items():
-            where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
-            result.append(f"{message} ({where})")
         return result
+
+
+def _with_files(message: str, files: list[str]) -> str:
+    where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+    return f"{message} ({where})"
