@@ -26,10 +26,12 @@ class Column:
     Attributes:
         values: one row per entry, or, where ``counts`` is given, one row per object of all entries.
         counts: objects of each entry; None for one row per entry. Rows may have any shape.
+        grouped: the objects were rows of a table, in which what belongs to the event is repeated.
     """
 
     values: np.ndarray
     counts: np.ndarray | None = None
+    grouped: bool = False
 
     def __len__(self) -> int:
         return len(self.values if self.counts is None else self.counts)
@@ -100,12 +102,41 @@ class FileColumn:
             for size, part in zip(column.values.shape[1:], index, strict=False):
                 if isinstance(part, slice) and part.stop is not None and part.stop > size:
                     raise IndexError
-            return Column(column.values[(slice(None), *index)], column.counts)
+            return Column(column.values[(slice(None), *index)], column.counts, column.grouped)
         except IndexError:
             shape = column.values.shape[1:]
             raise ReaderError(
                 f"{where}, column {self.text!r}: there is no such position in the shape {shape} of one entry"
             ) from None
+
+
+def once_per_event(column: Column, where: str) -> Column:
+    """The value that the rows of each event repeat, for columns of grouped rows; others stay as they are.
+
+    An event without rows has none: it gets NaN.
+
+    Raises:
+        ReaderError: when rows of one event differ.
+    """
+    if not column.grouped or column.counts is None:
+        return column
+    values, counts = column.values, column.counts
+    there = counts > 0
+    first = (np.cumsum(counts) - counts)[there]
+    repeated = np.repeat(values[first], counts[there], axis=0)
+    same = (values == repeated) | ((values != values) & (repeated != repeated))
+    if not same.all():
+        row = int(np.flatnonzero(~same.reshape(len(values), -1).all(axis=1))[0])
+        event = int(np.searchsorted(np.cumsum(counts), row, side="right"))
+        raise ReaderError(
+            f"{where}: differs between the rows of one event ({repeated[row]} and {values[row]}, first in entry "
+            f"{event} of the chunk), so it is no event column"
+        )
+    if there.all():
+        return Column(values[first])
+    result = np.full((len(counts), *values.shape[1:]), np.nan, np.result_type(values.dtype, np.float32))
+    result[there] = values[first]
+    return Column(result)
 
 
 def per_event(column: Column, where: str) -> np.ndarray:
@@ -114,6 +145,7 @@ def per_event(column: Column, where: str) -> np.ndarray:
     Raises:
         ReaderError: for longer lists or arrays, and for what is no number.
     """
+    column = once_per_event(column, where)
     values = column.values
     if (column.counts is not None and np.any(column.counts != 1)) or values.ndim != 1:
         raise ReaderError(f"{where}: holds lists, not one value per event")
@@ -126,6 +158,7 @@ def vector_per_event(column: Column, where: str) -> np.ndarray:
     Raises:
         ReaderError: for lists of different lengths, deeper lists, and for what is no number.
     """
+    column = once_per_event(column, where)
     values, counts = column.values, column.counts
     if counts is not None and values.ndim == 1 and len(counts):
         other = np.flatnonzero(counts != counts[0])

@@ -79,7 +79,10 @@ class ObjectPlanner:
         pattern = self.pattern if pattern is None else pattern
         is_met = self.definition.kind is ObjectType.MET
         default = self.style.met_pt if column == "pt" and is_met else self.style.names.get(column, column)
-        return [pattern.replace("{}", name) for name in self.definition.columns.get(column, (default,))]
+        names = self.definition.columns.get(column, (default,))
+        # A column of a friend belongs to no collection of the file.
+        friends = tuple(f"{friend}." for friend in self.card.friends)
+        return [name if friends and name.startswith(friends) else pattern.replace("{}", name) for name in names]
 
     def where(self, column: str, pattern: str | None = None) -> FileColumn | None:
         """Where ``column`` is, if the file has it."""

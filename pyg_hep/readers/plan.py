@@ -70,7 +70,9 @@ def plan_file(source: Source, card: Card, report: ReadReport) -> FilePlan:
         report.note(f"no branch {branches_of_absent}: events are read without {', '.join(absent)}", source.path)
     if skipped_cuts:
         report.note(f"no branch for optional cuts, which are skipped: {', '.join(skipped_cuts)}", source.path)
-    identity = _identity(source, style.identity if card.identity is None else card.identity, report)
+    identity = _identity(
+        source, card.identity if card.identity is not None else source.identity or style.identity, report
+    )
     weight = first_column(card.weight.branch, source)
     if weight is None and card.weight.branch:
         wanted = " or ".join(card.weight.branch)
