@@ -18,7 +18,7 @@ from pyg_hep import command
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.readers import FileReader, load_card
-from pyg_hep.readers.files import input_files
+from pyg_hep.readers.files import input_files, split_tree, stem_of
 from pyg_hep.training import EventModel, own_card, predict
 
 BRANCHES = {"run_number": ("run", "u4"), "luminosity_block": ("luminosityBlock", "u4"), "event_number": ("event", "u8")}
@@ -42,12 +42,12 @@ def main() -> None:
     card = load_card(options.card or own_card(model, options.model))
     output = command.start_run(options.output, parser, options)
     paths = input_files(options.data, card.reader)
-    targets = [output / f"{Path(path).stem}.root" for path in paths]
+    targets = [output / f"{stem_of(path)}.root" for path in paths]
     if len(set(targets)) < len(targets):
         raise ConfigError("two input files have the same name: predict them into different output folders")
     summary = {}
     for path, target in zip(paths, targets, strict=True):
-        if target.exists() and target.resolve() == Path(path).resolve():
+        if target.exists() and target.resolve() == Path(split_tree(path)[0]).resolve():
             raise ConfigError(f"{target} would overwrite the input file: choose another --output")
         dataset = EventDataset(options.cache, card, path)
         predictions = predict(model, dataset, labels=False).columns

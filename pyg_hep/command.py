@@ -17,7 +17,7 @@ import jsonargparse
 from pyg_hep.errors import ConfigError, PygHepError, nearest
 from pyg_hep.provenance import git_hash, versions
 from pyg_hep.readers import Card, load_card
-from pyg_hep.readers.files import input_files
+from pyg_hep.readers.files import input_files, stem_of
 
 
 class Options(jsonargparse.ArgumentParser):
@@ -117,7 +117,8 @@ def parse_files(values: list[str], card: str | Path | Mapping[str, Any] | Card |
     """Files as typed, ``PATH`` (its own process) or ``NAME=PATH`` (several of one name are one process).
 
     Args:
-        values: as typed. A folder or pattern stands for its files, each its own process where no name is given.
+        values: as typed. A folder or pattern stands for its files, each its own process where no name is given; any
+            may end in ``:tree``.
         card: whose format's files are looked for in folders; None takes those of any format.
 
     Raises:
@@ -128,14 +129,15 @@ def parse_files(values: list[str], card: str | Path | Mapping[str, Any] | Card |
     processes: dict[str, list[str]] = {}
     for position, value in enumerate(values):
         name, equals, path = value.partition("=")
-        if equals and "/" not in name:
+        # The folders of a partitioned data set are called key=value.
+        if equals and "/" not in name and not Path(value).exists():
             processes.setdefault(name, []).extend(input_files(path, reader))
             continue
         for file in input_files(value, reader):
-            name = Path(file).stem
+            name = stem_of(file)
             number = position
             while name in processes:
-                name, number = f"{Path(file).stem}_{number}", number + 1
+                name, number = f"{stem_of(file)}_{number}", number + 1
             processes[name] = [file]
     if not processes:
         raise ConfigError("no input file given")

@@ -43,7 +43,8 @@ class EventDataset(InMemoryDataset):
         root: folder for the processed data.
         card: dataset card: a path, a shipped name, a mapping or a :class:`~pyg_hep.readers.Card`.
         files: a path, a list of paths (label = position in the list), or a mapping of process name to path or
-            paths (label = position of the process). Folders, ``*``, ``**`` and ``~`` stand for their files. None
+            paths (label = position of the process). Folders, ``*``, ``**`` and ``~`` stand for their files; any path
+            may end in ``:tree``, and ``{"files": paths, "tree": tree}`` says it of all paths of a process. None
             takes the files that the card names, or else opens what ``root`` holds for this card.
         split: None for all events, or a split of the card (``"train"``, ``"val"``, ``"test"``): events are
             assigned by a hash of run, luminosity block and event number, so an event never changes its split.

@@ -132,6 +132,24 @@ class ObjectDefinition:
 
 
 @dataclass(frozen=True)
+class FriendDefinition:
+    """A further table whose columns stand beside those of a file as ``name.column``.
+
+    Args:
+        files: path of its file, from the folder of the main file; ``{stem}``, ``{name}`` and ``{folder}`` are those of
+            the main file. The main file itself where None.
+        tree: tree of a ROOT file.
+        on: integer columns of both that say which rows belong together; rows of the same number where empty.
+        reader: the format where neither the file's ending nor the card says it.
+    """
+
+    files: str | None = None
+    tree: str | None = None
+    on: tuple[str, ...] = ()
+    reader: str | None = None
+
+
+@dataclass(frozen=True)
 class Limit:
     """Of all objects of several definitions together, the ``at_most`` leading ones in pt are kept."""
 
@@ -192,8 +210,14 @@ class Card:
         name: names the processed data.
         reader: the file format, a key of :data:`~pyg_hep.readers.formats.FORMATS`.
         tree: tree of a ROOT file, where it is not the format's own.
-        files: process -> paths, used where no files are given.
+        files: process -> paths, each with ``:tree`` where it has a tree of its own; used where no files are given.
         records: process -> record numbers of an archive, used by the named data sets.
+        friends: name -> further table whose columns are read as ``name.column``.
+        group_by: columns whose equal values in consecutive rows make these an event, where a row is an object; empty
+            where each row is an event although its numbers repeat.
+        counts: start of columns' names -> column with the number of their objects in each event, where they hold one
+            row for each object of all events.
+        offsets: the same with the positions of first objects.
         objects: what becomes a node, in this order.
         truth: objects that are counted and read for labels only.
         tables: name -> lookup table that every expression can call: ``mass_of(code)``.
@@ -221,6 +245,10 @@ class Card:
     description: str = ""
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     records: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    friends: Mapping[str, FriendDefinition] = field(default_factory=dict)
+    group_by: tuple[str, ...] | None = None
+    counts: Mapping[str, str] = field(default_factory=dict)
+    offsets: Mapping[str, str] = field(default_factory=dict)
     truth: Mapping[str, ObjectDefinition] = field(default_factory=dict)
     tables: Mapping[str, LookupTable] = field(default_factory=dict)
     limits: tuple[Limit, ...] = ()

@@ -20,6 +20,7 @@ from pyg_hep.readers.card import (
     BTag,
     Card,
     Cut,
+    FriendDefinition,
     KindColumn,
     LabelDefinition,
     Limit,
@@ -28,6 +29,7 @@ from pyg_hep.readers.card import (
     WeightDefinition,
 )
 from pyg_hep.readers.card_values import CardValues
+from pyg_hep.readers.files import with_tree
 from pyg_hep.readers.formats import FORMATS
 from pyg_hep.readers.kept import check_column_name
 from pyg_hep.readers.labels import COMPUTED
@@ -117,8 +119,12 @@ class _Parser(CardValues):
             description=self.text,
             reader=self.choice(FORMATS),
             tree=self.text,
-            files=lambda v, k: self.mapping(v, k, self.texts),
+            files=lambda v, k: self.mapping(v, k, self.files),
             records=lambda v, k: self.mapping(v, k, self.record_numbers),
+            friends=lambda v, k: self.mapping(v, k, self.friend),
+            group_by=lambda v, k: self.columns(v, k) if v != [] else (),
+            counts=self.numbers_of_objects,
+            offsets=self.numbers_of_objects,
             objects=lambda v, k: self.mapping(v, k, self.object),
             truth=lambda v, k: self.mapping(v, k, self.truth),
             limits=lambda v, k: self.several(v, k, self.limit),
@@ -139,6 +145,9 @@ class _Parser(CardValues):
             raise self.fail("objects", "expected at least one object definition")
         for column in given.get("identity", {}):
             self.choice(IDENTITY)(column, f"identity.{column}")
+        ways = [key for key in ("group_by", "counts", "offsets") if given.get(key)]
+        if len(ways) > 1:
+            raise self.fail(ways[1], f"rows become events in one way, and there is the key {ways[0]!r}")
         self.references(given)
         self.kept_columns(given)
         return Card(**given, source=self.where)
@@ -186,6 +195,34 @@ class _Parser(CardValues):
         if not text.replace("-", "_").replace(".", "_").isidentifier():
             raise self.fail(key, f"{text!r:.60} cannot name a folder: letters, digits and _ only")
         return text
+
+    def files(self, value: Any, key: str) -> tuple[str, ...]:
+        """Paths of a process, or ``{files: paths, tree: name}``, which is the same as ``path:name`` for each."""
+        if not isinstance(value, Mapping):
+            return self.texts(value, key)
+        for name in value:
+            self.choice(("files", "tree"))(name, key)
+        paths = self.texts(value.get("files"), f"{key}.files")
+        if "tree" not in value:
+            return paths
+        tree = self.text(value["tree"], f"{key}.tree")
+        try:
+            return tuple(with_tree(path, tree) for path in paths)
+        except ConfigError as error:
+            raise self.fail(f"{key}.tree", str(error)) from None
+
+    def friend(self, value: Any, key: str) -> FriendDefinition:
+        if not key.removeprefix("friends.").isidentifier():
+            raise self.fail(key, "a friend needs a name of letters, digits and _")
+        content = self.keys(value, FriendDefinition, key)
+        if not {"files", "tree"} & set(content):
+            raise self.fail(key, "give 'files', or 'tree' for another tree of the same file")
+        self.parsed(content, key, files=self.text, tree=self.text, on=self.texts, reader=self.choice(FORMATS))
+        return FriendDefinition(**content)
+
+    def numbers_of_objects(self, value: Any, key: str) -> dict[str, str]:
+        """Name of a column, or several for columns that begin differently."""
+        return self.mapping(value if isinstance(value, Mapping) else {"": value}, key, self.text)
 
     def record_numbers(self, value: Any, key: str) -> tuple[int, ...]:
         return self.several(value if isinstance(value, list) else [value], key, self.count)

@@ -26,11 +26,13 @@ class Column:
         values: one row per entry, or, where ``counts`` is given, one row per object of all entries.
         counts: objects of each entry; None for one row per entry. Rows may have any shape.
         single: there is one value of each entry, which is absent where ``counts`` is 0.
+        grouped: the objects were rows of a table, in which what belongs to the event is repeated.
     """
 
     values: np.ndarray
     counts: np.ndarray | None = None
     single: bool = False
+    grouped: bool = False
 
     def __len__(self) -> int:
         return len(self.values if self.counts is None else self.counts)
@@ -131,13 +133,44 @@ def _single_value(column: Column) -> np.ndarray:
     return result
 
 
+def once_per_event(column: Column, where: str) -> Column:
+    """The value that the rows of each event repeat, for columns of grouped rows; others stay as they are.
+
+    An event without rows has none: it gets NaN.
+
+    Raises:
+        ReaderError: when rows of one event differ.
+    """
+    if not column.grouped or column.counts is None:
+        return column
+    values, counts = column.values, column.counts
+    there = counts > 0
+    first = (np.cumsum(counts) - counts)[there]
+    repeated = np.repeat(values[first], counts[there], axis=0)
+    same = (values == repeated) | ((values != values) & (repeated != repeated))
+    if not same.all():
+        row = int(np.flatnonzero(~same.reshape(len(values), -1).all(axis=1))[0])
+        event = int(np.searchsorted(np.cumsum(counts), row, side="right"))
+        raise ReaderError(
+            f"{where}: differs between the rows of one event ({repeated[row]} and {values[row]}, first in entry "
+            f"{event} of the chunk), so it is no event column"
+        )
+    if there.all():
+        return Column(values[first])
+    text = values.dtype.kind == "U"
+    kind = values.dtype if text else np.result_type(values.dtype, np.float32)
+    result = np.full((len(counts), *values.shape[1:]), "" if text else np.nan, kind)
+    result[there] = values[first]
+    return Column(result)
+
+
 def per_event(column: Column, where: str) -> np.ndarray:
     """One number or text per entry; lists of exactly one (as Delphes stores event weights) are opened.
 
     Raises:
         ReaderError: for longer lists or arrays, and for what is neither number nor text.
     """
-    value = event_value(column, where)
+    value = event_value(once_per_event(column, where), where)
     if isinstance(value, Column):
         if np.any(value.counts != 1):
             raise ReaderError(f"{where}: holds lists, not one value per event (take x[0], max(x), sum(x), ...)")
@@ -153,6 +186,7 @@ def vector_per_event(column: Column, where: str) -> np.ndarray:
     Raises:
         ReaderError: for lists of different lengths, deeper lists, and for what is no number.
     """
+    column = once_per_event(column, where)
     values, counts = column.values, column.counts
     if counts is not None and values.ndim == 1 and len(counts):
         other = np.flatnonzero(counts != counts[0])

@@ -14,11 +14,12 @@ from pyg_hep.readers import objects
 from pyg_hep.readers.card import Card
 from pyg_hep.readers.columns import Column, FileColumn, event_value, per_event
 from pyg_hep.readers.evaluation import Columns, as_float32, evaluate, evaluate_number, value_of
-from pyg_hep.readers.formats import FORMATS
+from pyg_hep.readers.event_ids import check_rows_are_events
 from pyg_hep.readers.labels import COMPUTED
 from pyg_hep.readers.momenta import Collection, read_collection
 from pyg_hep.readers.nodes import count_objects, node_columns
 from pyg_hep.readers.object_plan import ObjectPlan
+from pyg_hep.readers.opening import open_source
 from pyg_hep.readers.plan import plan_file
 from pyg_hep.readers.report import ReadReport
 from pyg_hep.schema import OPTIONAL_EVENT_COLUMNS
@@ -93,7 +94,7 @@ class FileReader:
     """Reads events of one file through a card.
 
     Args:
-        path: the file.
+        path: the file, or ``file.root:tree``.
         card: the card.
         label: the label of the file's events where the card says nothing of labels.
 
@@ -109,7 +110,7 @@ class FileReader:
         self.card, self.label = card, label
         self.report = ReadReport()
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self.source = FORMATS[card.reader].open(os.fspath(path), card.tree)
+        self.source = open_source(path, card)
         try:
             self.plan = plan_file(self.source, card, self.report)
             self.num_entries = self.source.num_entries_of(self.plan.branches)
@@ -150,6 +151,10 @@ class FileReader:
         report = ReadReport(entries=stop - start)
         arrays = self.source.read(self.plan.branches, start, stop)
         where = f"{self.path}: entries {start} to {stop}"
+        if self.card.group_by is None:
+            made_of = [column for plan in self.plan.objects.values() for column in plan.columns.values()]
+            numbers_events = tuple(self.plan.identity.values())
+            check_rows_are_events(self.source, made_of, arrays, start, stop, numbers_events, self.card.source)
         size = stop - start
         selection = _Selection(self.card, size, where, report)
         names = self._values_of_events(arrays, selection)

@@ -25,6 +25,7 @@ class Format:
         counter: the branch with the number of objects, checked against the lists where a file has it.
         identity: columns that identify an event -> branch.
         endings: of the names of its files, small letters.
+        partitioned: a folder of such files is one data set, with its folders; ``key=value`` in their names is a column.
     """
 
     open: Callable[[str, str | None], Source]
@@ -34,6 +35,12 @@ class Format:
     counter: str | None = None
     identity: Mapping[str, str] = field(default_factory=dict)
     endings: tuple[str, ...] = (".root",)
+    partitioned: bool = False
+
+    @property
+    def has_trees(self) -> bool:
+        """Whether a file holds several trees, of which one is read."""
+        return ".root" in self.endings
 
 
 _DELPHES_NAMES = {"pt": "PT", "eta": "Eta", "phi": "Phi", "mass": "Mass", "charge": "Charge", "energy": "E"}
@@ -52,7 +59,7 @@ FORMATS: dict[str, Format] = {
     "root": Format(RootSource),
     "hdf5": Format(lambda path, tree: HDF5Source(path), ("@/{}",), endings=(".h5", ".hdf5", ".hdf")),
     "npz": Format(lambda path, tree: NpzSource(path), ("@_{}",), endings=(".npz",)),
-    "parquet": Format(lambda path, tree: ParquetSource(path), endings=(".parquet", ".pq")),
+    "parquet": Format(lambda path, tree: ParquetSource(path), endings=(".parquet", ".pq"), partitioned=True),
     "csv": Format(lambda path, tree: CSVSource(path), endings=(".csv", ".csv.gz", ".tsv", ".tsv.gz")),
 }
 """Value of a card's key ``reader`` -> its format."""

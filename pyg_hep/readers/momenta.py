@@ -9,7 +9,7 @@ import numpy as np
 
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers.card import CARTESIAN, KINEMATICS, MOTHER, UNITS
-from pyg_hep.readers.columns import Column, per_event, per_object, vector_per_object
+from pyg_hep.readers.columns import Column, once_per_event, per_event, per_object, vector_per_object
 from pyg_hep.readers.evaluation import as_float32, evaluate, evaluate_number
 from pyg_hep.readers.expression import Expression
 from pyg_hep.readers.object_plan import ObjectPlan
@@ -87,7 +87,11 @@ def _raw_columns(
     first = ""
     for name, column in plan.columns.items():
         read = vector_per_object if name in plan.only_kept else per_object
-        values, found = read(column.take(arrays, where), f"{where}, column {column.text!r}")
+        taken = column.take(arrays, where)
+        if plan.definition.kind is ObjectType.MET:
+            # Rows of a table repeat it, and an event has it once.
+            taken = once_per_event(taken, f"{where}, column {column.text!r}")
+        values, found = read(taken, f"{where}, column {column.text!r}")
         if counts is None:
             counts, first = found, column.text
         else:

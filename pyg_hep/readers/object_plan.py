@@ -96,7 +96,9 @@ class ObjectPlanner:
         is_met = self.definition.kind is ObjectType.MET
         default = self.style.met_pt if column == "pt" and is_met else self.style.names.get(column, column)
         names = self.definition.columns.get(column, (default,))
-        texts = [pattern.replace("{}", name) for name in names]
+        # A column of a friend belongs to no collection of the file.
+        friends = tuple(f"{friend}." for friend in self.card.friends)
+        texts = [name if friends and name.startswith(friends) else pattern.replace("{}", name) for name in names]
         if column in self.definition.columns or column in {btag.column for btag in self.definition.btag}:
             # A full name is that of a column of another collection, with as many objects.
             texts += [name for name in names if set(name) & set("._/")]

@@ -81,7 +81,9 @@ def plan_file(source: Source, card: Card, report: ReadReport) -> FilePlan:
         report.note(f"no branch {branches_of_absent}: events are read without {', '.join(absent)}", source.path)
     if skipped_cuts:
         report.note(f"no branch for optional cuts, which are skipped: {', '.join(skipped_cuts)}", source.path)
-    identity = _identity(source, style.identity if card.identity is None else card.identity, report)
+    identity = _identity(
+        source, card.identity if card.identity is not None else source.identity or style.identity, report
+    )
     files = [column for column in (*events.columns.values(), weight) if isinstance(column, FileColumn)]
     files += [column for plan in (*objects.values(), *truth.values()) for column in plan.columns.values()]
     branches = {name for column in files for name in column.names} | set(identity.values())

@@ -97,12 +97,14 @@ class Source(abc.ABC):
 
     Attributes:
         branches: names that can be read.
+        identity: column of the schema -> branch, where the source itself knows what numbers its events.
 
     Raises:
         ReaderError: when the file is missing or cannot be read.
     """
 
     branches: frozenset[str]
+    identity: Mapping[str, str] = {}
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = os.fspath(path)

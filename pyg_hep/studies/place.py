@@ -9,6 +9,7 @@ from pathlib import Path
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.readers import load_card
+from pyg_hep.readers.files import split_tree
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Place:
         Raises:
             ConfigError: when a file is not there.
         """
-        paths = [Path(path) for path in (files.values() if isinstance(files, Mapping) else files)]
+        every = files.values() if isinstance(files, Mapping) else files
+        paths = [Path(split_tree(str(path))[0]) for path in every]
         for path in paths:
             if not path.is_file():
                 raise ConfigError(f"{path} is not there: python examples/simulate.py --preset {self.preset} makes it")
