@@ -13,6 +13,9 @@ from pyg_hep.readers.keys import KeyIndex
 from pyg_hep.readers.source import Source
 from pyg_hep.readers.wrapped import WrappedSource
 
+# Of the columns that tell events apart, at a time.
+_STEP: str | int = "100 MB"
+
 
 class GroupedSource(WrappedSource):
     """A source whose entries are groups of consecutive rows of the one below.
@@ -65,7 +68,7 @@ class GroupedSource(WrappedSource):
 
     def _by_start(self, names: Iterable[str]) -> dict[str | None, list[str]]:
         result: dict[str | None, list[str]] = {}
-        for name in names:
+        for name in sorted(names):
             result.setdefault(self._start_of(name), []).append(name)
         return result
 
@@ -116,7 +119,7 @@ def grouped_by(source: Source, keys: Sequence[str], card: str) -> GroupedSource:
     check_branches(source, branches, "group_by", card)
     rows, last, parts = source.num_entries_of(branches), None, []
     first = [np.zeros(0, np.int64)]
-    for start, stop in source.chunks(branches, "100 MB"):
+    for start, stop in source.chunks(branches, _STEP):
         arrays = source.read(branches, start, stop)
         values = [_key(column, arrays, source.path, card) for column in columns]
         new = np.zeros(stop - start, dtype=bool)
