@@ -289,6 +289,10 @@ class Card:
         return content
 
 
+def _tells_kind(value: Any) -> bool:
+    return isinstance(value, ObjectDefinition) and isinstance(value.kind, KindColumn)
+
+
 def _plain(value: Any) -> Any:
     """JSON content; what is at its default is left out, so that a new key changes no old fingerprint."""
     if isinstance(value, Expression):
@@ -305,8 +309,8 @@ def _plain(value: Any) -> Any:
         for item in dataclasses.fields(value):
             content = getattr(value, item.name)
             default = item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
-            # The level of truth is gen where a card says nothing, that of objects is reco.
-            if content != default or item.name == "level":
+            # What a card means that says nothing depends on the rest: the level of truth is gen, that of objects reco.
+            if content != default or item.name in ("level", "order" if _tells_kind(value) else ""):
                 result[item.name] = _plain(content)
         return result
     if isinstance(value, Mapping):

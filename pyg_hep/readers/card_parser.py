@@ -89,7 +89,8 @@ def _content(path: Path) -> Any:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         problem = " ".join(str(error).split())
-        raise ConfigError(f"card {path}: not readable as YAML: {problem}") from None
+        hint = "an expression with a comma, colon, ? or quotes inside [] or {} needs quotes around it"
+        raise ConfigError(f"card {path}: not readable as YAML ({hint}): {problem}") from None
 
 
 def _extended(content: Any, where: str, folder: Path, depth: int = 0) -> Any:

@@ -94,7 +94,9 @@ class CardValues:
         try:
             return Expression(str(value) if isinstance(value, (bool, int, float)) else value, self.tables)
         except ConfigError as error:
-            raise self.fail(key, str(error)) from None
+            cut_short = isinstance(value, str) and value.count("(") > value.count(")")
+            hint = "; in YAML, a comma inside [] or {} ends a text that is not in quotes" if cut_short else ""
+            raise self.fail(key, f"{error}{hint}") from None
 
     def columns(self, value: Any, key: str) -> tuple[str, ...]:
         """Names of columns in files, in order of preference."""

@@ -90,8 +90,8 @@ class ObjectPlanner:
         """The error to raise, which names a key of the definition."""
         return ReaderError(f"{self.source.path}: {problem}: change the key '{self.key}.{key}' of {self.card.source}")
 
-    def texts(self, column: str, pattern: str | None = None) -> list[str]:
-        """Names that ``column`` may have in the file."""
+    def texts(self, column: str, pattern: str | None = None, full: bool = True) -> list[str]:
+        """Names that ``column`` may have in the file, with those that are no part of the collection if ``full``."""
         pattern = self.pattern if pattern is None else pattern
         is_met = self.definition.kind is ObjectType.MET
         default = self.style.met_pt if column == "pt" and is_met else self.style.names.get(column, column)
@@ -99,7 +99,7 @@ class ObjectPlanner:
         # A column of a friend belongs to no collection of the file.
         friends = tuple(f"{friend}." for friend in self.card.friends)
         texts = [name if friends and name.startswith(friends) else pattern.replace("{}", name) for name in names]
-        if column in self.definition.columns or column in {btag.column for btag in self.definition.btag}:
+        if full and (column in self.definition.columns or column in {btag.column for btag in self.definition.btag}):
             # A full name is that of a column of another collection, with as many objects.
             texts += [name for name in names if set(name) & set("._/")]
         return texts
@@ -149,7 +149,8 @@ class ObjectPlanner:
         telling |= {n for e in definition.define.values() for n in e.names}
         collection = ""
         for name, pattern in self.patterns():
-            if any(self.where(column, pattern) for column in telling):
+            # A column of another collection says nothing of this one.
+            if any(first_column(self.texts(column, pattern, full=False), self.source) for column in telling):
                 collection, self.pattern = name, pattern
                 break
         if not collection:
