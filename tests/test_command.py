@@ -134,6 +134,17 @@ def test_folders_and_patterns_stand_for_their_files(tmp_path, monkeypatch):
         parse(["p=c/*.root"])
 
 
+def test_trees_and_folders_with_values_are_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "part=1").mkdir()
+    (tmp_path / "part=1/x.parquet").touch()
+    parse = command.parse_files
+    assert parse(["s=a.root:sig", "b=a.root:bkg"]) == {"s": ["a.root:sig"], "b": ["a.root:bkg"]}
+    assert parse(["a.root:sig", "a.root:bkg"]) == {"a_sig": ["a.root:sig"], "a_bkg": ["a.root:bkg"]}
+    assert parse(["part=1/x.parquet"]) == {"x": ["part=1/x.parquet"]}
+    assert parse(["p=part=1/x.parquet"]) == {"p": ["part=1/x.parquet"]}
+
+
 def test_results_are_complete_or_absent(tmp_path):
     with pytest.raises(TypeError):
         command.write_results(tmp_path, {"not json": object()})

@@ -2,9 +2,11 @@ import copy
 import os
 import shutil
 
+import awkward as ak
 import h5py
 import numpy as np
 import pytest
+import uproot
 from torch_geometric.transforms import Compose, KNNGraph
 
 from pyg_hep.datasets import EventDataset
@@ -194,3 +196,64 @@ def test_folders_and_patterns_stand_for_their_files(tmp_path):
     assert {f.process for f in source_files({"p": [tmp_path / "a*.root", tmp_path / "b*"]})} == {"p"}
     with pytest.raises(ReaderError, match=r"z\*: no file matches"):
         source_files({"p": tmp_path / "z*"})
+
+
+def two_trees(path):
+    with uproot.recreate(path) as file:
+        for tree in ("sig", "bkg"):
+            lists = ak.unflatten(np.linspace(21, 90, 40), np.full(20, 2))
+            file[tree] = {f"Jet_{name}": lists * scale for name, scale in (("pt", 1), ("eta", 0.01), ("phi", 0.01))}
+    return path
+
+
+TREES = {"name": "trees", "reader": "root", "objects": {"jet": {"kind": "jet", "collection": "Jet"}}}
+
+
+def test_trees_of_a_file_are_told_apart(tmp_path):
+    path = two_trees(tmp_path / "a.root")
+    trees = [of({"p": f"{path}:{tree}"}, TREES) for tree in ("sig", "bkg")]
+    assert len({*trees, of({"p": path}, TREES), of({"p": path}, {**TREES, "tree": "sig"})}) == 4
+    assert len({file_number(f"{path}:sig"), file_number(f"{path}:bkg"), file_number(str(path))}) == 3
+    assert file_number(f"{shutil.copy(path, tmp_path / 'b.root')}:sig") == file_number(f"{path}:sig")
+
+
+@pytest.mark.parametrize("written", ["paths", "mapping", "card"])
+def test_a_process_may_have_a_tree_of_its_own(tmp_path, written):
+    path = two_trees(tmp_path / "a.root")
+    files = {
+        "paths": {"sig": f"{path}:sig", "bkg": [f"{path}:bkg"]},
+        "mapping": {"sig": {"files": path, "tree": "sig"}, "bkg": {"files": [str(path)], "tree": "bkg"}},
+        "card": None,
+    }[written]
+    card = TREES if files else TREES | {"files": {"sig": f"{path}:sig", "bkg": {"files": str(path), "tree": "bkg"}}}
+    dataset = EventDataset(tmp_path / "cache", card, files)
+    assert dataset.process_names == ["sig", "bkg"]
+    assert dataset.y.tolist() == [0] * 20 + [1] * 20
+    # Equal entries of two trees do not share their splits.
+    assert len(np.unique(dataset.storage.split_key)) == 40
+    names = [[process, label, f"{path}:{process}"] for label, process in enumerate(("sig", "bkg"))]
+    assert dataset.storage.manifest["files"] == names
+
+
+def test_trees_of_a_list_are_processes_with_names_of_their_own(tmp_path):
+    path = two_trees(tmp_path / "a.root")
+    assert [f.process for f in source_files([f"{path}:sig", f"{path}:bkg"])] == ["a_sig", "a_bkg"]
+    with pytest.raises(ConfigError, match="files of 'p': unknown key 'trees', did you mean 'tree'"):
+        source_files({"p": {"files": path, "trees": "sig"}})
+    with pytest.raises(ConfigError, match="files of 'p': expected {'files': paths, 'tree': name}"):
+        source_files({"p": {"tree": "sig"}})
+
+
+def test_names_of_folders_with_values_shape_the_data(tmp_path):
+    card = {**TREES, "reader": "parquet"}
+    for run in (1, 2):
+        (tmp_path / f"run={run}").mkdir()
+        ak.to_parquet(ak.Array({"Jet_pt": [[1.0]]}), tmp_path / f"run={run}" / "a.parquet")
+        os.utime(tmp_path / f"run={run}" / "a.parquet", (1, 1))
+    assert of({"p": tmp_path / "run=1/a.parquet"}, card) != of({"p": tmp_path / "run=2/a.parquet"}, card)
+
+
+def test_a_friend_that_is_missing_is_named(tmp_path):
+    path = two_trees(tmp_path / "a.root")
+    with pytest.raises(ReaderError, match=r"a_x\.root: No such file"):
+        of({"p": path}, {**TREES, "tree": "sig", "friends": {"X": {"files": "{stem}_x.root"}}})

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from pyg_hep.errors import ConfigError, ReaderError
-from pyg_hep.readers.columns import Column, FileColumn, numbers, per_event, per_object
+from pyg_hep.readers.columns import (
+    Column,
+    FileColumn,
+    numbers,
+    once_per_event,
+    per_event,
+    per_object,
+    vector_per_event,
+)
 
 TABLE = {"t": Column(np.arange(24).reshape(2, 3, 4)), "a_1": Column(np.array([1, 2])), "a_2": Column(np.array([3, 4]))}
 
@@ -58,3 +66,32 @@ def test_small_integers_do_not_overflow_and_texts_are_no_numbers():
     for values in (np.array(["a"]), np.array([1j]), np.array([None])):
         with pytest.raises(ReaderError, match="x: expected numbers"):
             numbers(values, "x")
+
+
+def test_rows_of_a_table_repeat_what_belongs_to_the_event():
+    counts = np.array([2, 0, 3])
+    repeated = Column(np.array([1, 1, 2, 2, 2]), counts, grouped=True)
+    opened = per_event(repeated, "x")
+    assert opened[[0, 2]].tolist() == [1, 2]
+    assert np.isnan(opened[1])
+    full = Column(np.array([1, 1, 2, 2, 2]), np.array([2, 3]), grouped=True)
+    assert per_event(full, "x").dtype == np.int64
+    assert vector_per_event(full, "x").tolist() == [1, 2]
+    vectors = Column(np.array([[1.0, 2], [1, 2], [3, np.nan]]), np.array([2, 1]), grouped=True)
+    assert np.array_equal(vector_per_event(vectors, "x"), [[1, 2], [3, np.nan]], equal_nan=True)
+    texts = Column(np.array(["a", "a", "b"]), np.array([2, 1]), grouped=True)
+    assert once_per_event(texts, "x").values.tolist() == ["a", "b"]
+    with pytest.raises(ReaderError, match=r"x: differs .* \(2 and 3, first in entry 1 of the chunk\)"):
+        per_event(Column(np.array([1, 2, 3]), np.array([1, 2]), grouped=True), "x")
+
+
+def test_lists_of_a_file_are_not_opened_as_repeats():
+    lists = Column(np.array([1, 1]), np.array([2]))
+    assert once_per_event(lists, "x") is lists
+    with pytest.raises(ReaderError, match="x: holds lists"):
+        per_event(lists, "x")
+
+
+def test_positions_keep_what_a_column_is():
+    table = {"t": Column(np.arange(6).reshape(3, 2), np.array([2, 1]), grouped=True)}
+    assert FileColumn("t[:1]").take(table, "file").grouped
