@@ -102,7 +102,7 @@ class EventPlanner:
                 self.columns[name] = column
             return True
         part = self._object(name)
-        if part is not None and name not in self.source.branches:
+        if part is not None:  # before branches of the same name: the selected objects are meant
             self.of_objects.setdefault(part[0], set()).add(part[1])
             return True
         column = first_column((name,), self.source)

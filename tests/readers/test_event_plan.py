@@ -107,3 +107,13 @@ def test_lists_are_no_numbers(path):
         read_events(path, card(selection=["sum(Jet_pt * pdf) > 20"]))
     with pytest.raises(ReaderError, match="a text is compared with a number"):
         read_events(path, card(selection=["mc == 'one'"]))
+
+
+def test_an_object_comes_before_a_branch_of_the_same_name(tmp_path):
+    jets = ak.zip({name: ak.unflatten(np.float32(values), COUNTS) for name, values in JETS.items()})
+    with uproot.recreate(tmp_path / "records.root") as file:
+        file.mkrntuple("t", {"Jet": jets.type.content})
+        file["t"].extend({"Jet": jets})
+    objects = {"Jet": {"kind": "jet", "collection": "Jet", "cuts": ["pt > 25"]}}
+    content = {"name": "c", "reader": "root", "objects": objects, "keep": {"ht": "sum(Jet.pt)"}}
+    assert read_events(tmp_path / "records.root", content).ht.tolist() == [80, 90, 135]  # not 155 in the last
