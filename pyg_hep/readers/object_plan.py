@@ -157,9 +157,10 @@ class ObjectPlanner:
             if definition.optional:
                 return None
             name = self.key.partition(".")[2]
+            hint = nearest(self.branches_of("pt").partition(" or ")[0], self.source.branches)
             raise ReaderError(
                 f"{self.source.path}: no branch {self.branches_of('pt')} for the required object {name!r}: change the "
-                f"key '{self.key}.collection' of {self.card.source}, or set '{self.key}.optional: true'"
+                f"key '{self.key}.collection' of {self.card.source}, or set '{self.key}.optional: true' ({hint:.300})"
             )
         columns = self.momentum()
         momentum = tuple(name for name in columns if name != "charge")

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from pyg_hep.datasets import EventDataset
+from pyg_hep.errors import ConfigError
 from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification, MultiLabel
 from pyg_hep.simulation.samples import HO_PRETRAINING
@@ -82,7 +83,10 @@ class Study:
 
     def largest(self, objective: str, recipe: str) -> Learned:
         """The pretraining of this kind with the most events."""
-        return max(self.of(objective, recipe), key=lambda one: one.events)
+        made = self.of(objective, recipe)
+        if not made:
+            raise ConfigError(f"the study's tables compare a pretraining {objective}, {recipe}: 'pretraining' has none")
+        return max(made, key=lambda one: one.events)
 
     def of(self, objective: str, recipe: str) -> list[Learned]:
         """All pretrainings of this kind."""

@@ -1,7 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from pyg_hep.errors import ConfigError
 from pyg_hep.studies.earlier import read_earlier
-from pyg_hep.studies.ho.recipes import GROUPS, SIZES, label_then, methods, pretrainings
+from pyg_hep.studies.ho.recipes import GROUPS, SIZES, Learned, label_then, methods, pretrainings
 from pyg_hep.studies.place import Place
 
 PLACE = Place("ho", Path("samples"), Path("cache"), Path("output"))
@@ -34,3 +38,9 @@ def test_pretrainings_are_named_as_the_networks_that_come_with_the_package():
     names = [job.name for job in pretrainings(SIZES["small"], PLACE)]
     assert names[0] == "multiclass-better-47000x14-256"  # the longest first
     assert {"multiclass-published-47000x13-64", "multilabel-published-47000x4-64"} <= set(names)
+
+
+def test_a_pretraining_that_the_tables_compare_cannot_be_left_out():
+    study = replace(SIZES["small"], pretraining=[Learned("multiclass", "published", 47_000, 13, 64)])
+    with pytest.raises(ConfigError, match="compare a pretraining multiclass, better"):
+        study.largest("multiclass", "better")
