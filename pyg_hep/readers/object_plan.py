@@ -13,7 +13,7 @@ from pyg_hep.readers.card import CARTESIAN, KINEMATICS, MOMENTUM_SETS, MOTHER, B
 from pyg_hep.readers.columns import FileColumn, per_object
 from pyg_hep.readers.expression import Expression
 from pyg_hep.readers.formats import Format
-from pyg_hep.readers.report import ReadReport
+from pyg_hep.readers.report import TAGGING, ReadReport
 from pyg_hep.readers.source import Source
 from pyg_hep.schema import ObjectType
 
@@ -285,7 +285,7 @@ class ObjectPlanner:
                     self.report.note(f"branch {branch} is not filled", self.source.path)
                     continue
             rule = f"> {btag.above}" if btag.above is not None else f"bit {btag.bit}"
-            self.report.note(f"b-tagging: {branch} {rule} ({btag.era})", self.source.path)
+            self.report.note(f"{TAGGING}{branch} {rule} ({btag.era})", self.source.path)
             return btag
         if self.definition.btag:
             wanted = ", ".join(self.texts(b.column)[0] for b in self.definition.btag)
