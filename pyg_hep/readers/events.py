@@ -85,7 +85,8 @@ class _Selection:
                 f"{self.where}, column {column!r}: {int(invalid.sum())} events with NaN, infinite or impossible "
                 "values (on_invalid: error)"
             )
-        self.report.invalid[column] += int((invalid & self.kept).sum())
+        if count := int((invalid & self.kept).sum()):
+            self.report.invalid[column] += count
         self.kept &= ~invalid
 
 
@@ -279,11 +280,11 @@ class FileReader:
             cutflow["read"] += len(collection.event)
             generated = objects.is_generated(collection)
             if not generated:
-                self._drop_invalid(objects.invalid_objects(collection), collection, selection)
+                self._drop_invalid(objects.not_finite_objects(collection), collection, selection)
                 report.clipped_masses += objects.clip_masses(collection)
             objects.apply_cuts(collection, selection.where, cutflow)
+            self._drop_invalid(objects.invalid_objects(collection), collection, selection)
             if generated:
-                self._drop_invalid(objects.invalid_objects(collection), collection, selection)
                 report.clipped_masses += objects.clip_masses(collection)
             self._drop_invalid(objects.invalid_kept(collection), collection, selection)
             result[name] = collection

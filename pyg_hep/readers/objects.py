@@ -44,17 +44,46 @@ def invalid_objects(collection: Collection) -> dict[str, np.ndarray]:
             continue
         bad = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
         if column in KINEMATICS:
-            bad |= ~(np.abs(values) <= _LARGEST[column])
+            bad |= _impossible(column, values)
         if btag is not None and column == btag.column:
             bad |= ~np.isfinite(values)
-        if column == "pt":
-            bad |= values < 0
-        if column == "mass":
-            bad |= values < _LOWEST_MASS
         if bad.any():
             where = collection.plan.columns.get(column)
             result[column if where is None else where.text] = bad
     return result
+
+
+def not_finite_objects(collection: Collection) -> dict[str, np.ndarray]:
+    """Branch -> mask of the objects whose value is NaN or infinite, of which no cut can tell anything.
+
+    Finite values that cannot be, such as 999.9 for no pseudorapidity, are left to the cuts, and so is what the reader
+    made of them, which need not be finite.
+    """
+    columns, plan = collection.columns, collection.plan
+    stand_in = np.zeros(len(collection.event), dtype=bool)
+    for column in set(KINEMATICS) & set(plan.columns):
+        stand_in |= np.isfinite(columns[column]) & _impossible(column, columns[column])
+    result = {}
+    for column, where in {**{name: None for name in columns}, **plan.columns}.items():
+        if column in plan.only_kept or column.startswith(KEPT) or columns[column].dtype.kind != "f":
+            continue
+        finite = column in KINEMATICS or (plan.btag is not None and column == plan.btag.column)
+        bad = ~np.isfinite(columns[column]) if finite else np.isnan(columns[column])
+        if where is None:
+            bad &= ~stand_in
+        if bad.any():
+            result[column if where is None else where.text] = bad
+    return result
+
+
+def _impossible(column: str, values: np.ndarray) -> np.ndarray:
+    """Mask of the values that a column of the four-momentum, or the charge, cannot have."""
+    bad: np.ndarray = ~(np.abs(values) <= _LARGEST[column])
+    if column == "pt":
+        bad |= values < 0
+    if column == "mass":
+        bad |= values < _LOWEST_MASS
+    return bad
 
 
 def invalid_kept(collection: Collection) -> dict[str, np.ndarray]:
@@ -69,7 +98,7 @@ def invalid_kept(collection: Collection) -> dict[str, np.ndarray]:
 def clip_masses(collection: Collection) -> int:
     """Set small negative masses, rounding of the stored format, to 0; return how many there were."""
     mass = collection.columns["mass"]
-    negative = mass < 0
+    negative = (mass < 0) & (mass >= _LOWEST_MASS)
     collection.columns["mass"] = np.where(negative, 0, mass)
     return int(negative.sum())
 
