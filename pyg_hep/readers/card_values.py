@@ -41,10 +41,12 @@ class CardValues:
         for name in content:
             if name not in valid:
                 raise self.fail(f"{key}.{name}".lstrip("."), f"unknown key, {nearest(str(name), valid)}")
+        # A key of null is as good as none, so that a card undoes what it takes from another.
+        result = {name: value for name, value in content.items() if value is not None}
         for name in required:
-            if name not in content:
+            if name not in result:
                 raise self.fail(f"{key}.{name}".lstrip("."), "is required")
-        return dict(content)
+        return result
 
     def text(self, value: Any, key: str) -> str:
         """A text that is not empty."""

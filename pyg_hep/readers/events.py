@@ -163,8 +163,8 @@ class FileReader:
         objects.remove_overlaps(collections)
         for name, collection in (*collections.items(), *truth.items()):
             objects.order_and_limit(collection)
-            objects.check_kinds(collection, where)
-            objects.check_met(name, collection, where)
+            objects.check_kinds(collection, selection.kept, where)
+            objects.check_met(name, collection, selection.kept, where)
         objects.apply_limits(collections, self.card.limits)
         numbers = count_objects(self.card, collections, truth, size)
         names |= numbers | self._columns_of_objects({**collections, **truth}, numbers)

@@ -91,15 +91,15 @@ class ObjectPlanner:
         return ReaderError(f"{self.source.path}: {problem}: change the key '{self.key}.{key}' of {self.card.source}")
 
     def texts(self, column: str, pattern: str | None = None) -> list[str]:
-        """Names that ``column`` may have in the file."""
-        pattern = self.pattern if pattern is None else pattern
+        """Names that ``column`` may have in the file; with a ``pattern``, those in that collection only."""
+        other, pattern = pattern is None, self.pattern if pattern is None else pattern
         is_met = self.definition.kind is ObjectType.MET
         default = self.style.met_pt if column == "pt" and is_met else self.style.names.get(column, column)
         names = self.definition.columns.get(column, (default,))
         texts = [pattern.replace("{}", name) for name in names]
-        if column in self.definition.columns or column in {btag.column for btag in self.definition.btag}:
+        if other and (column in self.definition.columns or column in {btag.column for btag in self.definition.btag}):
             # A full name is that of a column of another collection, with as many objects.
-            texts += [name for name in names if set(name) & set("._/")]
+            texts += [name for name in names if name not in texts]
         return texts
 
     def where(self, column: str, pattern: str | None = None) -> FileColumn | None:
@@ -132,6 +132,22 @@ class ObjectPlanner:
         """Names that a column may have in any of the collections."""
         return " or ".join(text for _, pattern in self.patterns() for text in self.texts(column, pattern))
 
+    def nearest_collection(self) -> str:
+        """The collection of the file whose name comes closest, of those with a part of a momentum."""
+        wanted = self.definition.collection[0]
+        if "{}" in wanted:
+            return nearest(self.texts("pt", wanted)[0], self.source.branches)
+        parts = {name for names in MOMENTUM_SETS for name in names}
+        parts |= {self.style.names.get(name, name) for name in parts} | {self.style.met_pt}
+        known = set()
+        for head, _, tail in (
+            pattern.replace("{}", part).partition("@") for pattern in self.style.patterns for part in sorted(parts)
+        ):
+            known |= {
+                b[len(head) : len(b) - len(tail)] for b in self.source.branches if re.match(_between(head, tail), b)
+            }
+        return nearest(wanted, known or self.source.branches)
+
     def names(self) -> set[str]:
         """Names that an expression can use."""
         head, _, tail = self.pattern.partition("{}")
@@ -156,7 +172,8 @@ class ObjectPlanner:
             name = self.key.partition(".")[2]
             raise ReaderError(
                 f"{self.source.path}: no branch {self.branches_of('pt')} for the required object {name!r}: change the "
-                f"key '{self.key}.collection' of {self.card.source}, or set '{self.key}.optional: true'"
+                f"key '{self.key}.collection' of {self.card.source} ({self.nearest_collection():.300}), or set "
+                f"'{self.key}.optional: true'"
             )
         columns = self.momentum()
         momentum = tuple(name for name in columns if name != "charge")
@@ -193,7 +210,9 @@ class ObjectPlanner:
             missing = next(name for name in names if not self.has(name))
             wanted = " or ".join(self.texts(missing))
             raise self.fail(
-                f"no branch {wanted!r}, needed for the object {self.key.partition('.')[2]!r}", f"columns.{missing}"
+                f"no branch {wanted!r}, needed for the object {self.key.partition('.')[2]!r} "
+                f"({nearest(missing, self.names()):.300})",
+                f"columns.{missing}",
             )
         optional = ["charge"]
         if definition.kind not in (ObjectType.MET, ObjectType.PHOTON):
@@ -220,7 +239,9 @@ class ObjectPlanner:
             elif (column := self.where(name)) is not None:
                 columns[name] = column
             elif name not in made:
-                raise self.fail(f"no branch {' or '.join(self.texts(name))}, read by the object", f"columns.{name}")
+                hint = nearest(name, self.names())
+                wanted = " or ".join(self.texts(name))
+                raise self.fail(f"no branch {wanted}, read by the object ({hint:.300})", f"columns.{name}")
 
     def cuts(self) -> list[Expression]:
         """The cuts that are applied."""

@@ -64,7 +64,7 @@ def not_finite_objects(collection: Collection) -> dict[str, np.ndarray]:
     for column in set(KINEMATICS) & set(plan.columns):
         stand_in |= np.isfinite(columns[column]) & _impossible(column, columns[column])
     result = {}
-    for column, where in {**{name: None for name in columns}, **plan.columns}.items():
+    for column, where in {**dict.fromkeys(columns), **plan.columns}.items():
         if column in plan.only_kept or column.startswith(KEPT) or columns[column].dtype.kind != "f":
             continue
         finite = column in KINEMATICS or (plan.btag is not None and column == plan.btag.column)
@@ -113,31 +113,32 @@ def apply_cuts(collection: Collection, where: str, cutflow: Counter[str] | None 
     collection.select(kept)
 
 
-def check_kinds(collection: Collection, where: str) -> None:
-    """Raise where the card's map has no kind for an object that passed the cuts.
+def check_kinds(collection: Collection, kept: np.ndarray, where: str) -> None:
+    """Raise where the card's map has no kind for an object that passed the cuts, in events that are ``kept``.
 
     Raises:
         ReaderError: names the column and the number or text.
     """
     kind = collection.plan.definition.kind
-    unknown = collection.columns[KIND] < 0
+    unknown = (collection.columns[KIND] < 0) & kept[collection.event]
     if isinstance(kind, KindColumn) and unknown.any():
         code = collection.columns[kind.column][unknown][0]
+        code = int(code) if code.dtype.kind == "f" and code == np.floor(code) else code
         raise ReaderError(
             f"{where}, column {kind.column!r}: the card's kind.map has no kind for {str(code)!r} "
             f"({nearest(str(code), kind.map)}); give 'default', or a cut that removes such objects"
         )
 
 
-def check_met(name: str, collection: Collection, where: str) -> None:
-    """Raise where an event has several missing transverse momenta.
+def check_met(name: str, collection: Collection, kept: np.ndarray, where: str) -> None:
+    """Raise where one of the events that are ``kept`` has several missing transverse momenta.
 
     Raises:
         ReaderError: says how to choose one.
     """
     if collection.plan.definition.kind is not ObjectType.MET:
         return
-    most = int(np.bincount(collection.event).max(initial=0))
+    most = int(np.bincount(collection.event[kept[collection.event]]).max(initial=0))
     if most > 1:
         raise ReaderError(
             f"{where}, object {name!r}: an event has {most} missing transverse momenta; choose one of the terms by its "

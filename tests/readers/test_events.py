@@ -116,9 +116,14 @@ def spoil_with(column, value):
 
 @pytest.mark.parametrize(
     ("column", "value", "cut"),
-    [("pt", -5.0, "pt >= 0"), ("pt", -999.0, "pt >= 0"), ("eta", 999.9, "abs(eta) <= 10"), ("mass", -999.0, "mass > -10"),
-     ("phi", -99.0, "phi > -9")],
-)  # fmt: skip
+    [
+        ("pt", -5.0, "pt >= 0"),
+        ("pt", -999.0, "pt >= 0"),
+        ("eta", 999.9, "abs(eta) <= 10"),
+        ("mass", -999.0, "mass > -10"),
+        ("phi", -99.0, "phi > -9"),
+    ],
+)
 def test_stand_in_for_no_value_drops_its_event_only_where_the_object_passes_the_cuts(tmp_path, column, value, cut):
     path = corrupted(tmp_path, spoil_with(column, value))
     jets = {"kind": "jet", "collection": "Jet"}
