@@ -169,7 +169,7 @@ def per_object(column: Column, where: str, text: bool = False) -> tuple[np.ndarr
     """One number per object, or one text where ``text`` says that it may be, and the objects of each entry.
 
     Raises:
-        ReaderError: for deeper lists, and for what is no number.
+        ReaderError: for deeper lists, and for what is neither number nor text.
     """
     if column.values.ndim > (2 if column.counts is None else 1):
         raise ReaderError(f"{where}: expected one number per object, found the shape {column.values.shape[1:]}")
@@ -181,12 +181,12 @@ def per_object(column: Column, where: str, text: bool = False) -> tuple[np.ndarr
 
 
 def vector_per_object(column: Column, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """One number per object, shape ``[n]``, or equally many, shape ``[n, k]``, and the objects of each entry.
+    """One number or text per object, shape ``[n]``, or equally many, shape ``[n, k]``, and the objects of each entry.
 
     Vectors of exactly one are opened.
 
     Raises:
-        ReaderError: for deeper lists, and for what is no number.
+        ReaderError: for deeper lists, and for what is neither number nor text.
     """
     values, counts = column.values, column.counts
     if counts is None:
@@ -199,7 +199,8 @@ def vector_per_object(column: Column, where: str) -> tuple[np.ndarray, np.ndarra
 def _opened(values: np.ndarray, where: str) -> np.ndarray:
     if values.ndim > 2:
         raise ReaderError(f"{where}: expected a number or a vector of numbers, found the shape {values.shape[1:]}")
-    return numbers(values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values, where)
+    values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    return values if values.dtype.kind == "U" else numbers(values, where)
 
 
 def numbers(values: np.ndarray, where: str) -> np.ndarray:

@@ -168,7 +168,8 @@ class FileReader:
         objects.apply_limits(collections, self.card.limits)
         numbers = count_objects(self.card, collections, truth, size)
         names |= numbers | self._columns_of_objects({**collections, **truth}, numbers)
-        names |= {name: value_of(expression, names, where) for name, expression in self.plan.late.items()}
+        for name, expression in self.plan.late.items():
+            names[name] = value_of(expression, names, where)
         for cut in self.card.selection:
             selection.kept &= np.broadcast_to(evaluate_number(cut, names, where).astype(bool), size)
             report.cutflow[cut.text] = int(selection.kept.sum())

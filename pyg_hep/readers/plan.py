@@ -118,6 +118,8 @@ def _weight(events: EventPlanner, card: Card, report: ReadReport) -> EventColumn
                 f"'weight.required: false' where files may lack it ({hint:.300})"
             )
         report.note(f"no branch {wanted} ({hint:.300}): every event has weight 1", path)
+    if weight is not None and len(texts) > 1:
+        report.note(f"weights: {weight.text}, the first of {', '.join(texts)} that the file has", path)
     return weight
 
 

@@ -25,6 +25,9 @@ _COUNTS = (
     "selected",
 )
 
+# Notes of what was done; files that could not be read are named by a message of their own.
+_NOT_LEFT_OUT = ("b-tagging: ", "weights: ", "skipped: ")
+
 
 @dataclass
 class ReadReport:
