@@ -61,7 +61,9 @@ def main() -> None:
     model = EventModel.from_pretrained(pretrained) if pretrained is not None else None
     card = options.card or (model.metadata.get("card") if model is not None else None) or "cms_nanoaod"
     files = {"background": options.background, "signal": options.signal}
-    train, val, test = (EventDataset(options.cache, card, files, split=s) for s in ("train", "val", "test"))
+    train, val, test = (
+        EventDataset(options.cache, card, files, split=s, verbose=False) for s in ("train", "val", "test")
+    )
     print("\n".join(train.report.lines()))
     if model is None:
         everything = EventModel(GraphNetwork.ho(), Classification(2))

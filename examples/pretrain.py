@@ -36,7 +36,8 @@ def main() -> None:
     output = command.start_run(options.output, parser, options)
 
     train, val, test = (
-        EventDataset(options.cache, options.card, files, split=split) for split in ("train", "val", "test")
+        EventDataset(options.cache, options.card, files, split=split, verbose=False)
+        for split in ("train", "val", "test")
     )
     print("\n".join(train.report.lines()))
     lightning.seed_everything(settings.seed, workers=True, verbose=False)

@@ -401,7 +401,7 @@ def test_atlas_file_without_weights_is_refused(made, tmp_path):
     path = shutil.copy(made["atlas_top_tagging"], tmp_path / "noweights.h5")
     with h5py.File(path, "r+") as file:
         del file["weights"]
-    with pytest.raises(ValueError, match=r"no branch weights: change the key 'weight\.branch'"):
+    with pytest.raises(ValueError, match=r"no branch weights: change the key 'weight\.value'"):
         read_events(path, "atlas_top_tagging")
 
 
@@ -513,6 +513,64 @@ def test_several_inputs_of_a_spanet_file_are_several_objects(tmp_path):
     events = read_events(path, card)
     assert ak.all(ak.num(of_kind(events, "muon")) == 1)
     assert ak.flatten(of_kind(events, "met").pt).tolist() == list(range(40))
+
+
+@pytest.mark.parametrize("card", ["spanet", "spanet_ttbar"])
+def test_usual_inputs_of_a_spanet_file_need_no_card(tmp_path, card):
+    import h5py
+
+    write, _ = WRITERS["spanet_ttbar"]
+    path = write(tmp_path / "a.h5", 40, 1)
+    before = read_events(path, card)
+    with h5py.File(path, "r+") as file:
+        if card == "spanet":
+            file.move("INPUTS/Source", "INPUTS/Jets")
+        for name in ("Leptons", "Muons"):
+            for column, value in (("pt", 30.0), ("eta", 0.1), ("phi", 0.2), ("mass", 0.1), ("charge", -1)):
+                file[f"INPUTS/{name}/{column}"] = np.full((40, 2), value) * [1, 0]
+            file[f"INPUTS/{name}/MASK"] = np.tile([True, False], (40, 1))
+        file["INPUTS/Met/met"], file["INPUTS/Met/phi"] = np.arange(40.0) + 1, np.zeros(40)
+    report = ReadReport()
+    events = read_events(path, card, report)
+    assert of_kind(events, "jet").pt.tolist() == before.objects.pt.tolist()
+    for kind in ("particle", "muon"):
+        assert ak.all(ak.num(of_kind(events, kind)) == 1)
+        assert ak.flatten(of_kind(events, kind).charge).tolist() == [-1] * 40
+    assert ak.flatten(of_kind(events, "met").pt).tolist() == list(range(1, 41))
+    absent = [note for note in report.notes if "without" in note]
+    assert len(absent) == 1
+    assert "without boosted_jet, electron, tau, photon" in absent[0]
+
+
+def test_spanet_tth_reads_momenta_with_their_tags(tmp_path):
+    import h5py
+
+    rng = np.random.default_rng(1)
+    phi, there = rng.uniform(-3, 3, (30, 19)), np.arange(19) < rng.integers(6, 20, 30)[:, None]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        momenta = {"pt": rng.exponential(50, phi.shape), "eta": rng.normal(size=phi.shape), "mass": 5 + 0 * phi}
+        momenta |= {"sin_phi": np.sin(phi), "cos_phi": np.cos(phi)}
+        momenta |= {tag: rng.integers(0, 2, phi.shape) for tag in ("btag", "qtag", "etag", "utag")}
+        for name, values in momenta.items():
+            file[f"INPUTS/Momenta/{name}"] = np.where(there, values, 0).astype("f4")
+        file["INPUTS/Momenta/MASK"] = there
+        for name, values in (
+            ("met", rng.exponential(50, 30)),
+            ("sin_phi", np.sin(phi[:, 0])),
+            ("cos_phi", np.cos(phi[:, 0])),
+        ):
+            file[f"INPUTS/Met/{name}"] = values.astype("f4")
+        for name in ("h/b1", "h/b2", "ht/b", "ht/q1", "ht/q2", "lt/b", "lt/l"):
+            file[f"TARGETS/{name}"] = rng.integers(-1, 6, 30)
+        file["CLASSIFICATIONS/EVENT/signal"] = np.arange(30) % 2
+    events = read_events(tmp_path / "a.h5", "spanet_tth")
+    objects = of_kind(events, "particle")
+    assert ak.num(objects).tolist() == there.sum(axis=1).tolist()
+    np.testing.assert_allclose(ak.flatten(objects.phi), phi[there], atol=1e-6)
+    assert ak.flatten(objects.etag).tolist() == momenta["etag"][there].tolist()
+    assert ak.flatten(objects.btag).tolist() == momenta["btag"][there].tolist()
+    np.testing.assert_allclose(ak.flatten(of_kind(events, "met").phi), phi[:, 0], atol=1e-6)
+    assert events.y.tolist() == [0, 1] * 15
 
 
 def test_flat_ntuple_has_a_z_boson_and_the_direction_of_its_missing_momentum():

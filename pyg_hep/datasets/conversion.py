@@ -20,6 +20,7 @@ from pyg_hep.datasets.storage import MANIFEST
 from pyg_hep.datasets.survey import survey_files
 from pyg_hep.errors import PygHepError
 from pyg_hep.readers import Card
+from pyg_hep.readers.report import say_left_out
 
 STEP_SIZE: str | int = "50 MB"
 
@@ -35,6 +36,7 @@ def convert(
     pre_filter: GraphFunction = None,
     progress: bool = True,
     force: bool = False,
+    verbose: bool = True,
 ) -> None:
     """Convert files into a storage at ``folder``, which appears when it is complete, or not at all.
 
@@ -51,6 +53,7 @@ def convert(
         pre_filter: events for which it is false are not stored.
         progress: show a progress bar where standard error is a terminal.
         force: convert again, from the start.
+        verbose: say on standard error what reading left out.
 
     Raises:
         ReaderError: when a file cannot be read, or when a process has no event left.
@@ -91,7 +94,7 @@ def convert(
                         chunks.drop(position)
                     else:
                         bar.update(result[1].entries)
-                writer.finish(skipped)
+                report = writer.finish(skipped)
         except PygHepError:
             journal.close()
             shutil.rmtree(partial, ignore_errors=True)
@@ -101,6 +104,8 @@ def convert(
             raise
         journal.close(remove=True)
         _put_in_place(partial, folder)
+    if verbose:
+        say_left_out(report, card.name)
 
 
 def _put_in_place(partial: Path, folder: Path) -> None:

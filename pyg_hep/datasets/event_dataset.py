@@ -54,6 +54,9 @@ class EventDataset(InMemoryDataset):
         force_reload: convert again.
         executor: a ``concurrent.futures.Executor`` for the conversion; None converts in this process.
         on_error: ``"raise"``, or ``"skip"`` to leave out unreadable files: they are printed and recorded.
+        verbose: when files are converted, say on standard error what reading left out: dropped events, weights, cuts
+            or objects that files lack. :attr:`report` holds it in any case, and the environment variable
+            ``PYG_HEP_QUIET`` silences all data sets.
 
     Raises:
         ConfigError: for an unusable card, split or option.
@@ -72,6 +75,7 @@ class EventDataset(InMemoryDataset):
         force_reload: bool = False,
         executor: Executor | None = None,
         on_error: str = "raise",
+        verbose: bool = True,
     ):
         if on_error not in ("raise", "skip"):
             raise ConfigError(f"on_error={on_error!r} is not possible, {nearest(on_error, ('raise', 'skip'))}")
@@ -87,7 +91,7 @@ class EventDataset(InMemoryDataset):
         else:
             self._sources = source_files(files, self.card.reader)
             self._folder = processed / fingerprint(self.card, self._sources, pre_transform, pre_filter)
-        self._executor, self._on_error = executor, on_error
+        self._executor, self._on_error, self._verbose = executor, on_error, verbose
         super().__init__(str(root), transform, pre_transform, pre_filter, force_reload=force_reload)
         self._executor = None  # an executor can't be pickled to a worker, and is not needed any more
         self.storage: Storage = EventStorage(self._folder)
@@ -127,6 +131,7 @@ class EventDataset(InMemoryDataset):
             self._folder,
             executor=self._executor,
             on_error=self._on_error,
+            verbose=self._verbose,
             pre_transform=self.pre_transform,
             pre_filter=self.pre_filter,
             force=self.force_reload,
@@ -248,7 +253,7 @@ class EventDataset(InMemoryDataset):
         dataset._indices = None  # type: ignore[assignment]
         dataset.root, dataset.transform, dataset.force_reload, dataset.log = "", transform, False, True
         dataset.pre_transform = dataset.pre_filter = dataset._data = dataset.slices = dataset._data_list = None
-        dataset._executor, dataset._on_error = None, "raise"
+        dataset._executor, dataset._on_error, dataset._verbose = None, "raise", True
         dataset.card = Card("columns", {}) if card is None else card
         dataset.storage = ColumnsInMemory(checked_nodes(nodes, int(sizes.sum())), sizes, columns, manifest)
         return dataset

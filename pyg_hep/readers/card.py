@@ -75,16 +75,32 @@ class Overlap:
 
 
 @dataclass(frozen=True)
+class KindColumn:
+    """The kind of each object from a column of numbers or texts.
+
+    Args:
+        column: column of the collection, such as ``pdgId``.
+        map: value of the column -> kind.
+        default: kind of all other values; None makes them an error.
+    """
+
+    column: str
+    map: Mapping[str, ObjectType]
+    default: ObjectType | None = None
+
+
+@dataclass(frozen=True)
 class ObjectDefinition:
     """How one kind of node is read and selected.
 
     Args:
-        kind: the :class:`~pyg_hep.schema.ObjectType`, by its lower-case name.
+        kind: the :class:`~pyg_hep.schema.ObjectType`, by its lower-case name, or a column that tells it.
         collection: name, or names in order of preference, of the collection in the file. With ``{}`` inside it is
             the pattern of the column names itself: ``fjet_clus_{}``.
         level: ``reco`` or ``gen``.
         optional: a file without the collection is read without it, and the report says so.
-        unit: of momenta, energies and masses in the file.
+        unit: of momenta, energies and masses in the file, also of those that are defined from other columns of it;
+            or unit -> the columns that have it, where all others are left alone.
         columns: column -> name in the collection, or names in order of preference, where the two differ.
         define: column -> expression over the columns of the collection and the card's event columns.
         present: expression that is false for padding; by default an all-zero momentum in an array of fixed length.
@@ -95,15 +111,15 @@ class ObjectDefinition:
         btag: discriminants in order of preference, each with its own working point; ``btag`` in a cut is the
             decision.
         overlap: overlap removal against other objects of the card.
-        order: ``pt`` or ``file``.
+        order: ``pt`` or ``file``; where a card says nothing, ``file`` if a column tells the kind, else ``pt``.
         at_most: keep the leading ones only.
     """
 
-    kind: ObjectType
+    kind: ObjectType | KindColumn
     collection: tuple[str, ...]
     level: Level = Level.RECO
     optional: bool = False
-    unit: str = "GeV"
+    unit: str | Mapping[str, tuple[str, ...]] = "GeV"
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     define: Mapping[str, Expression] = field(default_factory=dict)
     present: Expression | None = None
@@ -147,16 +163,17 @@ class WeightDefinition:
     """Event weights.
 
     Args:
-        branch: name, or names in order of preference; every event has weight 1 where a file has none.
-        required: a file without the branch is an error.
+        value: expression over the columns of events, such as ``mcWeight * scaleFactor_PILEUP``, or several in order of
+            preference.
+        required: a file that has none of what the expressions read is an error; otherwise its events have weight 1.
         negative: ``keep``; ``absolute`` values in the loss (metrics keep the sign); ``error`` when a training
             meets one; or ``drop``: such events are not stored, but counted.
         cross_section: of every process [pb]; with ``luminosity`` [1/fb] the expected yields are known.
         luminosity: integrated luminosity [1/fb].
     """
 
-    branch: tuple[str, ...] = ()
-    required: bool = False
+    value: tuple[str, ...] = ()
+    required: bool = True
     negative: str = "keep"
     cross_section: Mapping[str, float] = field(default_factory=dict)
     luminosity: float | None = None
@@ -206,8 +223,9 @@ class Card:
         truth: objects that are counted and read for labels only.
         tables: name -> lookup table that every expression can call: ``mass_of(code)``.
         limits: largest numbers of objects of several definitions together.
-        columns: name of an event column in expressions -> where it is in the file.
-        selection: expressions over ``n_<object>``, ``n_objects``, ``n_btag``, ``columns`` and branches.
+        columns: name of an event column in expressions -> where it is in the file, or an expression over others.
+        selection: expressions over ``n_<object>``, ``n_objects``, ``n_btag``, ``columns``, branches, and columns of the
+            selected objects (``sum(jet.pt)``).
         label: see :class:`LabelDefinition`.
         weight: see :class:`WeightDefinition`.
         keep: name -> expression of event columns that are stored as float32 with every graph, one number or a

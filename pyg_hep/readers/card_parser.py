@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.readers.card import (
     DUPLICATES,
@@ -21,6 +19,7 @@ from pyg_hep.readers.card import (
     Card,
     Cut,
     FriendDefinition,
+    KindColumn,
     LabelDefinition,
     Limit,
     ObjectDefinition,
@@ -28,11 +27,13 @@ from pyg_hep.readers.card import (
     WeightDefinition,
 )
 from pyg_hep.readers.card_values import CardValues
+from pyg_hep.readers.card_yaml import check_slips, read_yaml
 from pyg_hep.readers.files import with_tree
 from pyg_hep.readers.formats import FORMATS
 from pyg_hep.readers.kept import check_column_name
 from pyg_hep.readers.labels import COMPUTED
 from pyg_hep.readers.source import is_remote
+from pyg_hep.readers.units import WITH_UNIT, converted_twice
 from pyg_hep.schema import Level, ObjectType
 
 IDENTITY = ("run_number", "luminosity_block", "event_number")
@@ -51,7 +52,8 @@ def load_card(card: str | Path | Mapping[str, Any] | Card) -> Card:
 
     Args:
         card: a path, the name of a shipped card, the content as a mapping, or a :class:`Card` (returned as is).
-            A card with ``extends: other`` takes every key it does not give itself from the other card.
+            A card with ``extends: other`` takes every key it does not give itself from the other card; null undoes the
+            other card's.
 
     Raises:
         ConfigError: for a missing file, YAML that cannot be read, an unknown key or an unusable value; the
@@ -63,7 +65,7 @@ def load_card(card: str | Path | Mapping[str, Any] | Card) -> Card:
         return _Parser("the card given").card(_extended(card, "the card given", Path()))
     path = _path_of(str(card), Path())
     where = f"card {path}"
-    parsed = _Parser(where).card(_extended(_content(path), where, path.parent))
+    parsed = _Parser(where).card(_extended(read_yaml(path), where, path.parent))
     # Files that a card names lie relative to it, so that both can be moved together.
     files = {
         process: tuple(name if is_remote(name) else str(path.parent / Path(name).expanduser()) for name in names)
@@ -83,21 +85,14 @@ def _path_of(card: str, folder: Path) -> Path:
     return shipped[card]
 
 
-def _content(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        problem = " ".join(str(error).split())
-        raise ConfigError(f"card {path}: not readable as YAML: {problem}") from None
-
-
 def _extended(content: Any, where: str, folder: Path, depth: int = 0) -> Any:
+    check_slips(content, where)
     if not isinstance(content, Mapping) or "extends" not in content:
         return content
     if depth == _EXTENDS_DEPTH:
         raise ConfigError(f"{where}, key 'extends': cards extend each other in a circle")
     base = _path_of(str(content["extends"]), folder)
-    inherited = _extended(_content(base), f"card {base}", base.parent, depth + 1)
+    inherited = _extended(read_yaml(base), f"card {base}", base.parent, depth + 1)
     if not isinstance(inherited, Mapping):
         raise ConfigError(f"{where}, key 'extends': {base} holds no mapping")
     return {**inherited, **{key: value for key, value in content.items() if key != "extends"}}
@@ -127,7 +122,7 @@ class _Parser(CardValues):
             objects=lambda v, k: self.mapping(v, k, self.object),
             truth=lambda v, k: self.mapping(v, k, self.truth),
             limits=lambda v, k: self.several(v, k, self.limit),
-            columns=lambda v, k: self.mapping(v, k, self.columns),
+            columns=lambda v, k: self.mapping(v, k, self.event_columns),
             selection=lambda v, k: self.several([v] if isinstance(v, str) else v, k, self.expression),
             label=self.label,
             weight=self.weight,
@@ -235,10 +230,17 @@ class _Parser(CardValues):
         return fractions
 
     def weight(self, value: Any, key: str) -> WeightDefinition:
-        given = self.parsed(
-            self.keys(value, WeightDefinition, key),
+        """A mapping; an expression or a list of them alone; ``branch`` is what ``value`` was called."""
+        content = value if isinstance(value, Mapping) else {"value": value}
+        given = self.keys(content, WeightDefinition, key, others=("branch",))
+        if "branch" in given:
+            if "value" in given:
+                raise self.fail(f"{key}.branch", "is another name of 'value', give one of them")
+            given["value"] = given.pop("branch")
+        self.parsed(
+            given,
             key,
-            branch=self.columns,
+            value=self.event_columns,
             required=self.flag,
             negative=self.choice(NEGATIVE_WEIGHTS),
             cross_section=lambda v, k: self.mapping(v, k, self.number),
@@ -275,11 +277,11 @@ class _Parser(CardValues):
         given = self.parsed(
             self.keys(content, ObjectDefinition, key, required=("kind", "collection")),
             key,
-            kind=lambda v, k: ObjectType[self.choice([t.name.lower() for t in ObjectType])(v, k).upper()],
+            kind=self.kind,
             collection=self.texts,
             level=lambda v, k: Level[self.choice([level.name.lower() for level in Level])(v, k).upper()],
             optional=self.flag,
-            unit=self.choice(UNITS),
+            unit=self.unit,
             columns=lambda v, k: self.mapping(v, k, self.columns),
             define=lambda v, k: self.mapping(v, k, self.expression),
             present=self.expression,
@@ -291,7 +293,55 @@ class _Parser(CardValues):
             order=self.choice(ORDERS),
             at_most=self.count,
         )
-        return ObjectDefinition(**given)
+        if isinstance(given["kind"], KindColumn):
+            given.setdefault("order", "file")
+        definition = ObjectDefinition(**given)
+        self.units(definition, f"{key}.unit")
+        return definition
+
+    def unit(self, value: Any, key: str) -> str | dict[str, tuple[str, ...]]:
+        """One unit, or ``{MeV: [pt, mass]}``."""
+        if not isinstance(value, Mapping):
+            return self.choice(UNITS)(value, key)
+        for name in value:
+            self.choice(UNITS)(name, key)
+        return self.mapping(value, key, self.texts)
+
+    def units(self, definition: ObjectDefinition, key: str) -> None:
+        """Columns with a unit of their own must be read, and none be converted twice."""
+        if isinstance(definition.unit, str):
+            return
+        read = {*WITH_UNIT, *definition.columns, *definition.define}
+        expressions = [*definition.define.values(), *definition.keep.values()]
+        expressions += [alternative for cut in definition.cuts for alternative in cut.alternatives]
+        read |= {name for expression in expressions for name in expression.names}
+        listed = [column for columns in definition.unit.values() for column in columns]
+        for column in listed:
+            if column not in read:
+                raise self.fail(key, f"nothing reads {column!r}, {nearest(column, read)}")
+            if listed.count(column) > 1:
+                raise self.fail(key, f"{column!r} has two units")
+        if twice := converted_twice(definition.unit, definition.define):
+            raise self.fail(
+                key, f"{twice[0]!r} is worked out from {twice[1]!r}, which is in GeV by then: name one of them"
+            )
+
+    def kind(self, value: Any, key: str) -> ObjectType | KindColumn:
+        """A kind by its name, or ``{column: pdgId, map: {11: electron}, default: particle}``."""
+        if not isinstance(value, Mapping):
+            return self.object_type(value, key)
+        given = self.keys(value, KindColumn, key, required=("column", "map"))
+        self.parsed(given, key, column=self.text, map=lambda v, k: self.mapping(v, k, self.object_type))
+        self.parsed(given, key, default=self.object_type)
+        if "default" in given["map"]:
+            given["default"] = given["map"].pop("default")
+        if ObjectType.MET in (*given["map"].values(), given.get("default")):
+            raise self.fail(f"{key}.map", "met has no place among other objects: give it a definition of its own")
+        return KindColumn(**given)
+
+    def object_type(self, value: Any, key: str) -> ObjectType:
+        """A kind by its name."""
+        return ObjectType[self.choice([t.name.lower() for t in ObjectType])(value, key).upper()]
 
     def cut(self, value: Any, key: str) -> Cut:
         """``pt > 20``; ``jetId >= 2 ?`` for files that may lack its columns; a list is a choice, and may fail too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from pyg_hep.readers.expression import FUNCTIONS, Expression
 from pyg_hep.readers.table import LookupTable
 
 Value = TypeVar("Value")
+_ONLY_A_NAME = re.compile(r"[^\s()*+<>=!&|%]+")
 
 
 class CardValues:
@@ -29,18 +31,22 @@ class CardValues:
         """The error to raise for a key."""
         return ConfigError(f"{self.where}, key {key!r}: {problem}")
 
-    def keys(self, content: Any, cls: type, key: str, required: tuple[str, ...] = ()) -> dict[str, Any]:
-        """A mapping whose keys are fields of the dataclass ``cls``."""
+    def keys(
+        self, content: Any, cls: type, key: str, required: tuple[str, ...] = (), others: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
+        """A mapping whose keys are fields of the dataclass ``cls``, or among ``others``."""
         if not isinstance(content, Mapping):
             raise self.fail(key, f"expected a mapping, found {content!r:.60}")
-        valid = {f.name for f in dataclasses.fields(cls)} - {"source"}
+        valid = {f.name for f in dataclasses.fields(cls)} - {"source"} | {*others}
         for name in content:
             if name not in valid:
                 raise self.fail(f"{key}.{name}".lstrip("."), f"unknown key, {nearest(str(name), valid)}")
+        # A key of null is as good as none, so that a card undoes what it takes from another.
+        result = {name: value for name, value in content.items() if value is not None}
         for name in required:
-            if name not in content:
+            if name not in result:
                 raise self.fail(f"{key}.{name}".lstrip("."), "is required")
-        return dict(content)
+        return result
 
     def text(self, value: Any, key: str) -> str:
         """A text that is not empty."""
@@ -98,6 +104,20 @@ class CardValues:
                 FileColumn(name)
             except ConfigError as error:
                 raise self.fail(key, str(error)) from None
+        return names
+
+    def event_columns(self, value: Any, key: str) -> tuple[str, ...]:
+        """Columns of events, in order of preference: names in files, or expressions."""
+        value = str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+        names = self.texts(value, key)
+        for name in names:
+            try:
+                Expression(name, self.tables)
+            except ConfigError as error:
+                # Files have names that no expression holds, such as df/block0_values[4] or lep_{1..3}_pt.
+                if not _ONLY_A_NAME.fullmatch(name):
+                    raise self.fail(key, str(error)) from None
+                self.columns(name, key)
         return names
 
     def mapping(self, value: Any, key: str, parse: Callable[[Any, str], Value]) -> dict[str, Value]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyg_hep.errors import ConfigError, ReaderError
+from pyg_hep.readers.positions import Positions, at_positions, parse_positions
 
 _NAME = re.compile(
     r"(?P<head>[^\[\]{}]*)(?:\{(?P<first>\d{1,6})\.\.(?P<last>\d{1,6})\}(?P<tail>[^\[\]{}]*))?(?:\[(?P<index>[^\[\]{}]*)\])?"
 )
-_INDEX = re.compile(r"\s*(?:(-?\d+)|(-?\d+)?:(-?\d+)?(?::([1-9]\d*))?)\s*")
 _MOST_NUMBERED = 10_000
-
-Index = tuple[int | slice, ...]
 
 
 @dataclass
@@ -27,11 +26,13 @@ class Column:
         values: one row per entry, or, where ``counts`` is given, one row per object of all entries.
         counts: objects of each entry; None for one row per entry. Rows may have any shape.
         grouped: the objects were rows of a table, in which what belongs to the event is repeated.
+        single: there is one value of each entry, which is absent where ``counts`` is 0.
     """
 
     values: np.ndarray
     counts: np.ndarray | None = None
     grouped: bool = False
+    single: bool = False
 
     def __len__(self) -> int:
         return len(self.values if self.counts is None else self.counts)
@@ -54,7 +55,7 @@ class FileColumn:
     def __post_init__(self) -> None:
         self._parse()
 
-    def _parse(self) -> tuple[tuple[str, ...], Index]:
+    def _parse(self) -> tuple[tuple[str, ...], Positions]:
         match = _NAME.fullmatch(self.text)
         if match is None or not match["head"] + (match["tail"] or "") + (match["first"] or ""):
             raise ConfigError(
@@ -66,15 +67,10 @@ class FileColumn:
             if not 0 <= last - first < _MOST_NUMBERED:
                 raise ConfigError(f"{self.text!r}: the numbers run from {first} to {last}")
             names = tuple(f"{match['head']}{number}{match['tail']}" for number in range(first, last + 1))
-        index: list[int | slice] = []
-        for part in match["index"].split(",") if match["index"] is not None else ():
-            found = _INDEX.fullmatch(part)
-            if found is None:
-                raise ConfigError(f"{self.text!r}: {part.strip()!r} is no position; expected 2, 1:800:4 or a single :")
-            single, *ends = found.groups()
-            numbers = [None if end is None else int(end) for end in ends]
-            index.append(int(single) if single is not None else slice(*numbers))
-        return names, tuple(index)
+        try:
+            return names, () if match["index"] is None else parse_positions(match["index"])
+        except ConfigError as error:
+            raise ConfigError(f"{self.text!r}: {error}") from None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,7 +83,7 @@ class FileColumn:
         Raises:
             ReaderError: when it has fewer dimensions or positions than the text asks for.
         """
-        names, index = self._parse()
+        names, positions = self._parse()
         if len(names) > 1:
             parts = [arrays[name] for name in names]
             if any(part.counts is not None or part.values.ndim != 1 for part in parts):
@@ -95,19 +91,46 @@ class FileColumn:
             column = Column(np.stack([part.values for part in parts], axis=1))
         else:
             column = arrays[names[0]]
-        if not index:
+        if not positions:
             return column
         try:
-            # numpy cuts a slice that reaches too far short, which would be fewer objects than the card says.
-            for size, part in zip(column.values.shape[1:], index, strict=False):
-                if isinstance(part, slice) and part.stop is not None and part.stop > size:
-                    raise IndexError
-            return Column(column.values[(slice(None), *index)], column.counts, column.grouped)
+            values, counts = at_positions(column.values, column.counts, positions)
         except IndexError:
-            shape = column.values.shape[1:]
+            shape = column.values.shape[1:] if column.counts is None else ("any", *column.values.shape[1:])
             raise ReaderError(
                 f"{where}, column {self.text!r}: there is no such position in the shape {shape} of one entry"
             ) from None
+        single = counts is not None and isinstance(positions[0], int)
+        return dataclasses.replace(column, values=values, counts=counts, single=single)
+
+
+def event_value(column: Column, where: str) -> np.ndarray | Column:
+    """What expressions over whole events read: numbers or texts, one or k per entry, or lists of them.
+
+    A single position of a list is one value per entry, NaN (or an empty text) where it is absent.
+
+    Raises:
+        ReaderError: for deeper lists, and for what is neither number nor text.
+    """
+    values, counts = column.values, column.counts
+    if values.ndim > (2 if counts is None else 1):
+        raise ReaderError(f"{where}: holds lists of lists, of which an expression can take a position such as x[:,0]")
+    values = values if values.dtype.kind == "U" else numbers(values, where)
+    if counts is None:
+        return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    column = dataclasses.replace(column, values=values)
+    return _single_value(column) if column.single else column
+
+
+def _single_value(column: Column) -> np.ndarray:
+    counts, values = column.counts, column.values
+    assert counts is not None
+    if len(values) == len(counts):
+        return values
+    kind = values.dtype if values.dtype.kind in "fU" else np.dtype(np.float64)
+    result = np.full(len(counts), "" if kind.kind == "U" else np.nan, kind)
+    result[counts > 0] = values
+    return result
 
 
 def once_per_event(column: Column, where: str) -> Column:
@@ -118,7 +141,7 @@ def once_per_event(column: Column, where: str) -> Column:
     Raises:
         ReaderError: when rows of one event differ.
     """
-    if not column.grouped or column.counts is None:
+    if not column.grouped or column.single or column.counts is None:
         return column
     values, counts = column.values, column.counts
     there = counts > 0
@@ -140,16 +163,19 @@ def once_per_event(column: Column, where: str) -> Column:
 
 
 def per_event(column: Column, where: str) -> np.ndarray:
-    """One number per entry; lists of exactly one (as Delphes stores event weights) are opened.
+    """One number or text per entry; lists of exactly one (as Delphes stores event weights) are opened.
 
     Raises:
-        ReaderError: for longer lists or arrays, and for what is no number.
+        ReaderError: for longer lists or arrays, and for what is neither number nor text.
     """
-    column = once_per_event(column, where)
-    values = column.values
-    if (column.counts is not None and np.any(column.counts != 1)) or values.ndim != 1:
-        raise ReaderError(f"{where}: holds lists, not one value per event")
-    return numbers(values, where)
+    value = event_value(once_per_event(column, where), where)
+    if isinstance(value, Column):
+        if np.any(value.counts != 1):
+            raise ReaderError(f"{where}: holds lists, not one value per event (take x[0], max(x), sum(x), ...)")
+        return value.values
+    if value.ndim != 1:
+        raise ReaderError(f"{where}: holds lists, not one value per event (take x[0], max(x), sum(x), ...)")
+    return value
 
 
 def vector_per_event(column: Column, where: str) -> np.ndarray:
@@ -171,24 +197,28 @@ def vector_per_event(column: Column, where: str) -> np.ndarray:
     return _opened(values, where)
 
 
-def per_object(column: Column, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """One number per object, and the objects of each entry.
+def per_object(column: Column, where: str, text: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """One number per object, or one text where ``text`` says that it may be, and the objects of each entry.
 
     Raises:
-        ReaderError: for deeper lists, and for what is no number.
+        ReaderError: for deeper lists, and for what is neither number nor text.
     """
     if column.values.ndim > (2 if column.counts is None else 1):
         raise ReaderError(f"{where}: expected one number per object, found the shape {column.values.shape[1:]}")
+    if text and column.values.dtype.kind == "U":
+        counts = column.counts
+        width = 1 if column.values.ndim < 2 else column.values.shape[1]
+        return column.values.reshape(-1), np.full(len(column.values), width, np.int64) if counts is None else counts
     return vector_per_object(column, where)
 
 
 def vector_per_object(column: Column, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """One number per object, shape ``[n]``, or equally many, shape ``[n, k]``, and the objects of each entry.
+    """One number or text per object, shape ``[n]``, or equally many, shape ``[n, k]``, and the objects of each entry.
 
     Vectors of exactly one are opened.
 
     Raises:
-        ReaderError: for deeper lists, and for what is no number.
+        ReaderError: for deeper lists, and for what is neither number nor text.
     """
     values, counts = column.values, column.counts
     if counts is None:
@@ -201,7 +231,8 @@ def vector_per_object(column: Column, where: str) -> tuple[np.ndarray, np.ndarra
 def _opened(values: np.ndarray, where: str) -> np.ndarray:
     if values.ndim > 2:
         raise ReaderError(f"{where}: expected a number or a vector of numbers, found the shape {values.shape[1:]}")
-    return numbers(values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values, where)
+    values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    return values if values.dtype.kind == "U" else numbers(values, where)
 
 
 def numbers(values: np.ndarray, where: str) -> np.ndarray:

@@ -12,10 +12,11 @@ import numpy as np
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers import objects
 from pyg_hep.readers.card import Card
-from pyg_hep.readers.columns import Column, per_event, vector_per_event
+from pyg_hep.readers.columns import Column, FileColumn, event_value, once_per_event, per_event
+from pyg_hep.readers.evaluation import Columns, as_float32, evaluate, evaluate_number, value_of
 from pyg_hep.readers.event_ids import check_rows_are_events
 from pyg_hep.readers.labels import COMPUTED
-from pyg_hep.readers.momenta import Collection, as_float32, evaluate, evaluate_number, read_collection
+from pyg_hep.readers.momenta import Collection, read_collection
 from pyg_hep.readers.nodes import count_objects, node_columns
 from pyg_hep.readers.object_plan import ObjectPlan
 from pyg_hep.readers.opening import open_source
@@ -85,7 +86,8 @@ class _Selection:
                 f"{self.where}, column {column!r}: {int(invalid.sum())} events with NaN, infinite or impossible "
                 "values (on_invalid: error)"
             )
-        self.report.invalid[column] += int((invalid & self.kept).sum())
+        if count := int((invalid & self.kept).sum()):
+            self.report.invalid[column] += count
         self.kept &= ~invalid
 
 
@@ -156,19 +158,23 @@ class FileReader:
             check_rows_are_events(self.source, made_of, arrays, start, stop, numbers_events, self.card.source)
         size = stop - start
         selection = _Selection(self.card, size, where, report)
-        names = self._numbers_of_events(arrays, selection)
-        events = {"weight": self._weights(arrays, selection), "entry": np.arange(start, stop, dtype=np.int64)}
+        names = self._values_of_events(arrays, selection)
+        events = {"weight": self._weights(arrays, names, selection), "entry": np.arange(start, stop, dtype=np.int64)}
         events |= self._identity(arrays, where, size)
         collections = self._collections(self.plan.objects, arrays, names, selection)
         truth = self._collections(self.plan.truth, arrays, names, selection)
         # From here on an event that is dropped is one that is not selected.
         report.invalid_weights = float(_weights_in(events["weight"], ~selection.kept))
         objects.remove_overlaps(collections)
-        for collection in (*collections.values(), *truth.values()):
+        for name, collection in (*collections.items(), *truth.items()):
             objects.order_and_limit(collection)
+            objects.check_kinds(collection, selection.kept, where)
+            objects.check_met(name, collection, selection.kept, where)
         objects.apply_limits(collections, self.card.limits)
         numbers = count_objects(self.card, collections, truth, size)
-        names |= numbers
+        names |= numbers | self._columns_of_objects({**collections, **truth}, numbers)
+        for name, expression in self.plan.late.items():
+            names[name] = value_of(expression, names, where)
         for cut in self.card.selection:
             selection.kept &= np.broadcast_to(evaluate_number(cut, names, where).astype(bool), size)
             report.cutflow[cut.text] = int(selection.kept.sum())
@@ -203,27 +209,54 @@ class FileReader:
             if shape != before:
                 raise ReaderError(f"{where}, column {name!r}: has the shape {shape}, the events before have {before}")
 
-    def _numbers_of_events(self, arrays: Mapping[str, Column], selection: _Selection) -> dict[str, np.ndarray]:
+    def _values_of_events(self, arrays: Mapping[str, Column], selection: _Selection) -> dict[str, np.ndarray | Column]:
         """Event columns by the names that expressions use."""
-        names = {}
+        names: dict[str, np.ndarray | Column] = {}
         for name, column in self.plan.columns.items():
+            if not isinstance(column, FileColumn):
+                # What is wrong with it shows in what it is made of; absent values are NaN, and no fault.
+                names[name] = value_of(column, names, selection.where)
+                continue
             where = f"{selection.where}, column {column.text!r}"
-            read = vector_per_event if name in self.plan.only_kept else per_event
-            values = names[name] = read(column.take(arrays, where), where)
-            if values.dtype.kind == "f" and name not in self.plan.only_kept:
-                selection.drop_invalid(np.isnan(values), column.text)
+            part = column.take(arrays, selection.where)
+            if name not in self.plan.lists:
+                part = once_per_event(part, where)
+            names[name] = event_value(part, where)
+            if name not in self.plan.only_kept:
+                selection.drop_invalid(_holds_nan(part), column.text)
         return names
 
-    def _weights(self, arrays: Mapping[str, Column], selection: _Selection) -> np.ndarray:
-        column = self.plan.weight
+    def _columns_of_objects(
+        self, collections: Collections, numbers: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray | Column]:
+        """Columns of the selected objects that expressions over events read, as ``jet.pt``."""
+        result: dict[str, np.ndarray | Column] = {}
+        for name, columns in self.plan.of_objects.items():
+            collection, counts = collections.get(name), numbers[f"n_{name}"]
+            for column in columns:
+                # An optional object that the file lacks has no elements in any event.
+                values = np.zeros(0, np.float32) if collection is None else collection.columns[column]
+                if values.ndim > 1:
+                    raise ReaderError(f"{self.path}: {name}.{column} has several values per object, one is needed")
+                result[f"{name}.{column}"] = Column(values, counts)
+            result[name] = result[f"{name}.pt"] if "pt" in columns else Column(np.zeros(int(counts.sum())), counts)
+        return result
+
+    def _weights(self, arrays: Mapping[str, Column], names: Columns, selection: _Selection) -> np.ndarray:
+        column, size = self.plan.weight, len(selection.kept)
         if column is None:
-            selection.report.sum_of_weights = float(len(selection.kept))
-            return np.ones(len(selection.kept), np.float32)
+            selection.report.sum_of_weights = float(size)
+            return np.ones(size, np.float32)
         where = f"{selection.where}, column {column.text!r}"
-        with np.errstate(over="ignore"):
-            weights = per_event(column.take(arrays, where), where).astype(np.float32)
+        if isinstance(column, FileColumn):
+            values = per_event(column.take(arrays, selection.where), where)
+        else:
+            values = evaluate_number(column, names, selection.where)
+        if values.dtype.kind == "U":
+            raise ReaderError(f"{where}: expected numbers, found text")
+        weights = as_float32(values, size)
         selection.drop_invalid(~np.isfinite(weights), column.text)
-        selection.report.sum_of_weights = float(_weights_in(weights, np.ones(len(weights), dtype=bool)))
+        selection.report.sum_of_weights = float(_weights_in(weights, np.ones(size, dtype=bool)))
         return weights
 
     def _identity(self, arrays: Mapping[str, Column], where: str, size: int) -> dict[str, np.ndarray]:
@@ -243,7 +276,7 @@ class FileReader:
         self,
         plans: Mapping[str, ObjectPlan],
         arrays: Mapping[str, Column],
-        names: Mapping[str, np.ndarray],
+        names: Columns,
         selection: _Selection,
     ) -> dict[str, Collection]:
         """Objects that pass their cuts; events with impossible ones are dropped."""
@@ -255,11 +288,11 @@ class FileReader:
             cutflow["read"] += len(collection.event)
             generated = objects.is_generated(collection)
             if not generated:
-                self._drop_invalid(objects.invalid_objects(collection), collection, selection)
+                self._drop_invalid(objects.not_finite_objects(collection), collection, selection)
                 report.clipped_masses += objects.clip_masses(collection)
             objects.apply_cuts(collection, selection.where, cutflow)
+            self._drop_invalid(objects.invalid_objects(collection), collection, selection)
             if generated:
-                self._drop_invalid(objects.invalid_objects(collection), collection, selection)
                 report.clipped_masses += objects.clip_masses(collection)
             self._drop_invalid(objects.invalid_kept(collection), collection, selection)
             result[name] = collection
@@ -272,7 +305,7 @@ class FileReader:
             invalid[collection.event[bad]] = True
             selection.drop_invalid(invalid, column)
 
-    def _labels(self, names: Mapping[str, np.ndarray], truth: Collections, selection: _Selection) -> np.ndarray:
+    def _labels(self, names: Columns, truth: Collections, selection: _Selection) -> np.ndarray:
         label, size, where = self.card.label, len(selection.kept), selection.where
         if label is None:
             return np.full(size, self.label, np.int64)
@@ -285,6 +318,8 @@ class FileReader:
             return np.stack(columns, axis=1)
         if label.value is not None:
             values = np.broadcast_to(evaluate_number(label.value, names, where), size)
+            if values.dtype.kind == "f":
+                selection.drop_invalid(np.isnan(values), label.value.text)
             bad = selection.kept & ~((values >= 0) & (values == np.floor(values)) & (values < 2**31))
             if bad.any():
                 found = values[bad][0]
@@ -297,7 +332,7 @@ class FileReader:
         selection.kept &= ~none
         return chosen.astype(np.int64)
 
-    def _kept(self, names: Mapping[str, np.ndarray], selection: _Selection) -> dict[str, np.ndarray]:
+    def _kept(self, names: Columns, selection: _Selection) -> dict[str, np.ndarray]:
         """The event columns that the card keeps, each with one number or a vector per event."""
         result = {}
         for name, expression in self.card.keep.items():
@@ -306,6 +341,19 @@ class FileReader:
             selection.drop_invalid(bad.any(axis=1) if bad.ndim > 1 else bad, expression.text)
             result[name] = values
         return result
+
+
+def _holds_nan(column: Column) -> np.ndarray:
+    """Mask of the entries with a NaN among their values."""
+    values, counts = column.values, column.counts
+    if values.dtype.kind != "f":
+        return np.zeros(len(column), dtype=bool)
+    bad = np.isnan(values).reshape(len(values), -1).any(axis=1)
+    if counts is None:
+        return bad
+    result = np.zeros(len(counts), dtype=bool)
+    result[np.repeat(np.arange(len(counts)), counts)[bad]] = True
+    return result
 
 
 def _weights_in(weights: np.ndarray, mask: np.ndarray) -> np.float64:

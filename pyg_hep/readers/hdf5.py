@@ -12,6 +12,7 @@ from pyg_hep.errors import ReaderError
 from pyg_hep.readers.arrays import ArraySource
 from pyg_hep.readers.columns import Column
 from pyg_hep.readers.flat import decoded
+from pyg_hep.readers.hdf5_heap import check_heaps
 from pyg_hep.readers.hdf5_links import Links
 from pyg_hep.readers.source import NoColumnError, is_remote, open_binary, reading, too_deep
 
@@ -57,6 +58,8 @@ class HDF5Source(ArraySource):
         with reading(self.path, "the file"):
             if is_remote(self.path):
                 self._stream = open_binary(self.path)
+            else:
+                check_heaps(self.path)
             try:
                 # By its path where it has one: HDF5 looks for what a file links to only beside a path.
                 self._file = h5py.File(self._stream or self.path, "r", locking=False)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pyg_hep.readers.hdf5_heap import check_heaps
+
 # Links within links that are followed; a file can make a loop of them.
 _MOST_LINKS = 4
 
@@ -83,8 +85,9 @@ class Links:
             return None, f"it lies in the file {name!r}, which is missing"
         if place not in self._opened:
             try:
+                check_heaps(place)
                 self._opened[place] = h5py.File(place, "r", locking=False)
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 return None, f"it lies in the file {place!r}, which cannot be opened ({' '.join(str(error).split())})"
         return self._opened[place], None
 

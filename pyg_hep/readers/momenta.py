@@ -7,18 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pyg_hep.errors import ConfigError, ReaderError
-from pyg_hep.readers.card import CARTESIAN, KINEMATICS, MOTHER, UNITS
-from pyg_hep.readers.columns import Column, once_per_event, per_object, vector_per_object
+from pyg_hep.errors import ReaderError
+from pyg_hep.readers.card import KINEMATICS, MOTHER, KindColumn
+from pyg_hep.readers.columns import Column, once_per_event, per_event, per_object, vector_per_object
+from pyg_hep.readers.evaluation import as_float32, evaluate, evaluate_number
 from pyg_hep.readers.expression import Expression
 from pyg_hep.readers.object_plan import ObjectPlan
+from pyg_hep.readers.units import Units
 from pyg_hep.schema import DEFAULT_MASS, ObjectType
 
 # Differences E^2 - p^2 of float32 values are rounding below this fraction of E^2.
 _ROUNDING = 16 * np.finfo(np.float32).eps
-_WITH_UNIT = ("pt", "mass", *CARTESIAN)
 KEPT = "keep "
 """Prefix of the columns of a collection that are stored with the nodes; no column of a file has a blank in its name."""
+KIND = "kind of object"
+"""Column of a collection with the kind of each object, -1 where the card's map has none."""
 _LEPTON_PDG = {ObjectType.ELECTRON: -11, ObjectType.MUON: -13, ObjectType.TAU: -15}
 
 
@@ -36,46 +39,10 @@ class Collection:
         self.event = self.event[kept]
 
 
-def evaluate(expression: Expression, columns: Mapping[str, np.ndarray], where: str) -> np.ndarray:
-    """Value of an expression on columns of a file, shape ``[N]``, or ``[N, k]`` where a column has vectors.
-
-    Raises:
-        ReaderError: when the types of the columns do not allow it, such as a bit of a fraction.
-    """
-    read = {name: columns[name] for name in expression.names if name in columns}
-    if any(values.ndim > 1 for values in read.values()):
-        columns = {name: values[:, None] if values.ndim == 1 else values for name, values in read.items()}
-    try:
-        return expression.evaluate(columns)
-    except (TypeError, ValueError, OverflowError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        types = ", ".join(f"{name}: {columns[name].dtype}" for name in sorted(read))
-        raise ReaderError(f"{where}: cannot evaluate {expression.text!r} on columns {types}: {error}") from None
-
-
-def evaluate_number(expression: Expression, columns: Mapping[str, np.ndarray], where: str) -> np.ndarray:
-    """As :func:`evaluate`, where one number is needed for each event or object.
-
-    Raises:
-        ReaderError: also for vectors.
-    """
-    values = evaluate(expression, columns, where)
-    if values.ndim > 1:
-        raise ReaderError(f"{where}: {expression.text!r} gives vectors of {values.shape[1]}, one number is needed")
-    return values
-
-
-def as_float32(values: np.ndarray, size: int) -> np.ndarray:
-    """``size`` rows of float32; what float32 cannot hold becomes infinite."""
-    with np.errstate(over="ignore"):
-        return np.broadcast_to(values, (size, *values.shape[1:])).astype(np.float32)
-
-
 def read_collection(
     plan: ObjectPlan,
     arrays: Mapping[str, Column],
-    event_columns: Mapping[str, np.ndarray],
+    event_columns: Mapping[str, np.ndarray | Column],
     num_events: int,
     where: str,
 ) -> Collection:
@@ -98,16 +65,14 @@ def read_collection(
     _remove_padding(collection, arrays, where)
     columns = collection.columns
     definition = plan.definition
-    scale = UNITS[definition.unit]
-    for name in _WITH_UNIT:
-        if scale != 1 and name in columns:
-            columns[name] = columns[name] * scale
+    units = Units(definition)
+    columns |= units.of_file(columns, where)
     for name in definition.define:
-        _define(name, collection, event_columns, where, ())
+        _define(name, collection, event_columns, where, (), units)
     _to_polar(collection)
     _add_defaults(collection, where)
     for name, expression in definition.keep.items():
-        values = evaluate(expression, _names(expression, collection, event_columns), where)
+        values = evaluate(expression, _names(expression, collection, event_columns, where), where)
         columns[KEPT + name] = as_float32(values, len(collection.event))
     return collection
 
@@ -118,18 +83,22 @@ def _raw_columns(
     columns: dict[str, np.ndarray] = {}
     counts: np.ndarray | None = None
     first = ""
+    kind = plan.definition.kind
+    texts = kind.column if isinstance(kind, KindColumn) else None
     for name, column in plan.columns.items():
-        read = vector_per_object if name in plan.only_kept else per_object
-        taken = column.take(arrays, where)
-        if plan.definition.kind is ObjectType.MET:
+        part, place = column.take(arrays, where), f"{where}, column {column.text!r}"
+        if kind is ObjectType.MET:
             # Rows of a table repeat it, and an event has it once.
-            taken = once_per_event(taken, f"{where}, column {column.text!r}")
-        values, found = read(taken, f"{where}, column {column.text!r}")
+            part = once_per_event(part, place)
+        if name not in plan.only_kept:
+            values, found = per_object(part, place, text=name == texts)
+        else:
+            values, found = vector_per_object(part, place)
         if counts is None:
             counts, first = found, column.text
         else:
             _same_counts(first, counts, column.text, found, where)
-        if name in plan.momentum and values.dtype.kind == "b":
+        if name in plan.momentum and values.dtype.kind in "bU":
             raise ReaderError(f"{where}, column {column.text!r}: expected numbers, found {values.dtype}")
         columns[name] = values
     assert counts is not None
@@ -183,9 +152,10 @@ def _remove_padding(collection: Collection, arrays: Mapping[str, Column], where:
 def _define(
     name: str,
     collection: Collection,
-    event_columns: Mapping[str, np.ndarray],
+    event_columns: Mapping[str, np.ndarray | Column],
     where: str,
     waiting: tuple[str, ...],
+    units: Units,
 ) -> None:
     definition = collection.plan.definition
     if name in collection.columns:
@@ -194,20 +164,24 @@ def _define(
         raise ReaderError(f"definitions go in a circle: {' -> '.join((*waiting, name))}")
     expression = definition.define[name]
     for needed in expression.names & set(definition.define):
-        _define(needed, collection, event_columns, where, (*waiting, name))
-    names = _names(expression, collection, event_columns)
+        _define(needed, collection, event_columns, where, (*waiting, name), units)
+    names = _names(expression, collection, event_columns, where)
     if set(names) == expression.names:  # else it is a definition that nothing reads
         values = evaluate_number(expression, names, where)
+        values = units.of_defined(name, expression, values, names)
         collection.columns[name] = np.broadcast_to(values, collection.event.shape)
 
 
 def _names(
-    expression: Expression, collection: Collection, event_columns: Mapping[str, np.ndarray]
+    expression: Expression, collection: Collection, event_columns: Mapping[str, np.ndarray | Column], where: str
 ) -> dict[str, np.ndarray]:
     """What an expression reads: columns of the collection, else those of the objects' events."""
     names = {name: collection.columns[name] for name in expression.names if name in collection.columns}
-    of_events = expression.names & (set(event_columns) - set(names))
-    return names | {name: event_columns[name][collection.event] for name in of_events}
+    for name in expression.names & (set(event_columns) - set(names)):
+        value = event_columns[name]
+        value = per_event(value, f"{where}, column {name!r}") if isinstance(value, Column) else value
+        names[name] = value[collection.event]
+    return names
 
 
 def _to_polar(collection: Collection) -> None:
@@ -235,9 +209,13 @@ def _to_polar(collection: Collection) -> None:
 def _add_defaults(collection: Collection, where: str) -> None:
     columns, kind = collection.columns, collection.plan.definition.kind
     size = len(collection.event)
+    columns[KIND] = _kinds(collection, where)
     if kind is ObjectType.MET:
         columns["eta"] = columns["mass"] = np.zeros(size, dtype=np.float32)
-    columns.setdefault("mass", np.full(size, DEFAULT_MASS.get(kind, 0.0), dtype=np.float32))
+    if "mass" not in columns:
+        columns["mass"] = np.zeros(size, dtype=np.float32)
+        for with_mass, mass in DEFAULT_MASS.items():
+            columns["mass"][columns[KIND] == with_mass] = mass
     columns.setdefault("charge", np.zeros(size, dtype=np.float32))
     for name in KINEMATICS:
         with np.errstate(over="ignore"):
@@ -272,7 +250,27 @@ def pdg_ids(collection: Collection) -> np.ndarray:
     columns = collection.columns
     if "pdg_id" in columns:
         return columns["pdg_id"].astype(np.int32)
+    kinds = columns[KIND]
+    result = np.where(kinds == ObjectType.PHOTON, 22, 0).astype(np.int32)
+    for kind, number in _LEPTON_PDG.items():
+        of_kind = kinds == kind
+        result[of_kind] = number * np.sign(columns["charge"][of_kind])
+    return result
+
+
+def _kinds(collection: Collection, where: str) -> np.ndarray:
     kind = collection.plan.definition.kind
-    if kind in _LEPTON_PDG:
-        return (_LEPTON_PDG[kind] * np.sign(columns["charge"])).astype(np.int32)
-    return np.full(len(collection.event), 22 if kind is ObjectType.PHOTON else 0, dtype=np.int32)
+    if isinstance(kind, ObjectType):
+        return np.full(len(collection.event), kind, np.int8)
+    values = collection.columns[kind.column]
+    kinds = np.full(len(values), -1 if kind.default is None else kind.default, np.int8)
+    for code, mapped in kind.map.items():
+        kinds[values == (code if values.dtype.kind == "U" else _number(code, kind.column, where))] = mapped
+    return kinds
+
+
+def _number(code: str, column: str, where: str) -> float:
+    try:
+        return float(code)
+    except ValueError:
+        raise ReaderError(f"{where}, column {column!r}: holds numbers, but kind.map has the text {code!r}") from None

@@ -9,7 +9,7 @@ import numpy as np
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers import objects
 from pyg_hep.readers.card import Card
-from pyg_hep.readers.momenta import KEPT, Collection, pdg_ids
+from pyg_hep.readers.momenta import KEPT, KIND, Collection, pdg_ids
 
 Collections = Mapping[str, Collection]
 
@@ -64,7 +64,7 @@ def node_columns(
         for column in ("pt", "eta", "mass", "charge", "btag"):
             nodes[column][place] = collection.columns[column]
         nodes["phi"][place] = objects.wrap_phi(collection.columns["phi"])
-        nodes["kind"][place] = definition.kind
+        nodes["kind"][place] = collection.columns[KIND]
         nodes["level"][place] = definition.level
         btag = collection.plan.btag
         if card.keep_btag_score and btag is not None:

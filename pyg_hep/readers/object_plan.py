@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from pyg_hep.errors import ReaderError, nearest
-from pyg_hep.readers.card import CARTESIAN, KINEMATICS, MOMENTUM_SETS, MOTHER, BTag, Card, ObjectDefinition
+from pyg_hep.readers.card import CARTESIAN, KINEMATICS, MOMENTUM_SETS, MOTHER, BTag, Card, KindColumn, ObjectDefinition
 from pyg_hep.readers.columns import FileColumn, per_object
 from pyg_hep.readers.expression import Expression
 from pyg_hep.readers.formats import Format
-from pyg_hep.readers.report import ReadReport
+from pyg_hep.readers.report import TAGGING, ReadReport
 from pyg_hep.readers.source import Source
 from pyg_hep.schema import ObjectType
 
@@ -58,15 +58,31 @@ def first_column(candidates: Iterable[str], source: Source) -> FileColumn | None
 class ObjectPlanner:
     """Settles one object definition.
 
+    Args:
+        source: the file.
+        card: the card.
+        style: how the file's format names columns.
+        key: of the definition in the card.
+        definition: what is settled.
+        report: what is skipped goes here.
+        of_events: columns of the objects that expressions over events read.
+
     Attributes:
         skipped_cuts: optional cuts that the file has no columns for.
     """
 
     def __init__(
-        self, source: Source, card: Card, style: Format, key: str, definition: ObjectDefinition, report: ReadReport
+        self,
+        source: Source,
+        card: Card,
+        style: Format,
+        key: str,
+        definition: ObjectDefinition,
+        report: ReadReport,
+        of_events: Collection[str] = (),
     ):
         self.source, self.card, self.style, self.key = source, card, style, key
-        self.definition, self.report = definition, report
+        self.definition, self.report, self.of_events = definition, report, of_events
         self.pattern = ""
         self.skipped_cuts: list[str] = []
 
@@ -75,14 +91,16 @@ class ObjectPlanner:
         return ReaderError(f"{self.source.path}: {problem}: change the key '{self.key}.{key}' of {self.card.source}")
 
     def texts(self, column: str, pattern: str | None = None) -> list[str]:
-        """Names that ``column`` may have in the file."""
-        pattern = self.pattern if pattern is None else pattern
+        """Names that ``column`` may have in the file; with a ``pattern``, those in that collection only."""
+        other, pattern = pattern is None, self.pattern if pattern is None else pattern
         is_met = self.definition.kind is ObjectType.MET
         default = self.style.met_pt if column == "pt" and is_met else self.style.names.get(column, column)
         names = self.definition.columns.get(column, (default,))
-        # A column of a friend belongs to no collection of the file.
-        friends = tuple(f"{friend}." for friend in self.card.friends)
-        return [name if friends and name.startswith(friends) else pattern.replace("{}", name) for name in names]
+        texts = [pattern.replace("{}", name) for name in names]
+        if other and (column in self.definition.columns or column in {btag.column for btag in self.definition.btag}):
+            # A full name is that of a column of another collection, with as many objects.
+            texts += [name for name in names if name not in texts]
+        return texts
 
     def where(self, column: str, pattern: str | None = None) -> FileColumn | None:
         """Where ``column`` is, if the file has it."""
@@ -97,6 +115,11 @@ class ObjectPlanner:
             return self.has(column.removeprefix(MOTHER)) and self.has(definition.mother)
         return self.where(column) is not None
 
+    def can_define(self, column: str) -> bool:
+        """Whether all that a defined column is worked out from can be had."""
+        names = self.definition.define[column].names - set(self.card.columns) - _MADE_HERE
+        return all(name in self.definition.define or self.has(name) for name in names)
+
     def patterns(self) -> list[tuple[str, str]]:
         """Pairs of collection and pattern, in order of preference."""
         result = []
@@ -108,6 +131,22 @@ class ObjectPlanner:
     def branches_of(self, column: str) -> str:
         """Names that a column may have in any of the collections."""
         return " or ".join(text for _, pattern in self.patterns() for text in self.texts(column, pattern))
+
+    def nearest_collection(self) -> str:
+        """The collection of the file whose name comes closest, of those with a part of a momentum."""
+        wanted = self.definition.collection[0]
+        if "{}" in wanted:
+            return nearest(self.texts("pt", wanted)[0], self.source.branches)
+        parts = {name for names in MOMENTUM_SETS for name in names}
+        parts |= {self.style.names.get(name, name) for name in parts} | {self.style.met_pt}
+        known = set()
+        for head, _, tail in (
+            pattern.replace("{}", part).partition("@") for pattern in self.style.patterns for part in sorted(parts)
+        ):
+            known |= {
+                b[len(head) : len(b) - len(tail)] for b in self.source.branches if re.match(_between(head, tail), b)
+            }
+        return nearest(wanted, known or self.source.branches)
 
     def names(self) -> set[str]:
         """Names that an expression can use."""
@@ -133,7 +172,8 @@ class ObjectPlanner:
             name = self.key.partition(".")[2]
             raise ReaderError(
                 f"{self.source.path}: no branch {self.branches_of('pt')} for the required object {name!r}: change the "
-                f"key '{self.key}.collection' of {self.card.source}, or set '{self.key}.optional: true'"
+                f"key '{self.key}.collection' of {self.card.source} ({self.nearest_collection():.300}), or set "
+                f"'{self.key}.optional: true'"
             )
         columns = self.momentum()
         momentum = tuple(name for name in columns if name != "charge")
@@ -143,7 +183,9 @@ class ObjectPlanner:
         needed = {name for cut in cuts for name in cut.names}
         needed |= set(definition.present.names) if definition.present else set()
         needed |= {btag.column} if btag else set()
+        needed |= {definition.kind.column} if isinstance(definition.kind, KindColumn) else set()
         needed |= {"pdg_id"} if self.card.keep_pdg_id else set()
+        needed |= self.read_by_events()
         self.resolve(sorted(needed), columns, _MADE_HERE | {"pdg_id"})
         read = {*columns, definition.mother}
         self.resolve(sorted(kept), columns, _MADE_HERE)
@@ -168,7 +210,9 @@ class ObjectPlanner:
             missing = next(name for name in names if not self.has(name))
             wanted = " or ".join(self.texts(missing))
             raise self.fail(
-                f"no branch {wanted!r}, needed for the object {self.key.partition('.')[2]!r}", f"columns.{missing}"
+                f"no branch {wanted!r}, needed for the object {self.key.partition('.')[2]!r} "
+                f"({nearest(missing, self.names()):.300})",
+                f"columns.{missing}",
             )
         optional = ["charge"]
         if definition.kind not in (ObjectType.MET, ObjectType.PHOTON):
@@ -195,7 +239,9 @@ class ObjectPlanner:
             elif (column := self.where(name)) is not None:
                 columns[name] = column
             elif name not in made:
-                raise self.fail(f"no branch {' or '.join(self.texts(name))}, read by the object", f"columns.{name}")
+                hint = nearest(name, self.names())
+                wanted = " or ".join(self.texts(name))
+                raise self.fail(f"no branch {wanted}, read by the object ({hint:.300})", f"columns.{name}")
 
     def cuts(self) -> list[Expression]:
         """The cuts that are applied."""
@@ -225,6 +271,18 @@ class ObjectPlanner:
             names |= own
         return frozenset(names)
 
+    def read_by_events(self) -> set[str]:
+        """Columns that expressions over events read of the objects."""
+        object_name = self.key.partition(".")[2]
+        for name in sorted(set(self.of_events) - _MADE_HERE):
+            if not self.has(name):
+                wanted = " or ".join(self.texts(name))
+                raise ReaderError(
+                    f"{self.source.path}: an expression of {self.card.source} reads '{object_name}.{name}', but there "
+                    f"is no branch {wanted!r}, {nearest(name, self.names()):.300}"
+                )
+        return set(self.of_events)
+
     def missing(self, name: str, what: str, key: str, hint: str) -> ReaderError:
         """The error for a name that is no column of the collection."""
         wanted = " or ".join(self.texts(name))
@@ -234,10 +292,10 @@ class ObjectPlanner:
         """The first discriminant that is there and filled."""
         for btag in self.definition.btag:
             column = self.where(btag.column)
-            if column is None:
+            if column is None and not (btag.column in self.definition.define and self.can_define(btag.column)):
                 continue
-            branch = column.text
-            if btag.above is not None:
+            branch = btag.column if column is None else column.text
+            if btag.above is not None and column is not None:
                 probe = min(_PROBE, self.source.num_entries_of(column.names))
                 scores, _ = per_object(
                     column.take(self.source.read(column.names, 0, probe), self.source.path),
@@ -248,7 +306,7 @@ class ObjectPlanner:
                     self.report.note(f"branch {branch} is not filled", self.source.path)
                     continue
             rule = f"> {btag.above}" if btag.above is not None else f"bit {btag.bit}"
-            self.report.note(f"b-tagging: {branch} {rule} ({btag.era})", self.source.path)
+            self.report.note(f"{TAGGING}{branch} {rule} ({btag.era})", self.source.path)
             return btag
         if self.definition.btag:
             wanted = ", ".join(self.texts(b.column)[0] for b in self.definition.btag)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pyg_hep.errors import ReaderError, nearest
 from pyg_hep.readers.card import Card
 from pyg_hep.readers.columns import FileColumn
+from pyg_hep.readers.event_plan import EventColumn, EventPlanner, names_of_objects, names_read
 from pyg_hep.readers.expression import Expression
 from pyg_hep.readers.formats import FORMATS
-from pyg_hep.readers.object_plan import ObjectPlan, ObjectPlanner, first_column
+from pyg_hep.readers.object_plan import ObjectPlan, ObjectPlanner
 from pyg_hep.readers.report import ReadReport
 from pyg_hep.readers.source import Source
 
@@ -23,25 +24,26 @@ class FilePlan:
         objects: plans of the objects that become nodes.
         truth: plans of the objects that are counted only.
         identity: column -> branch; empty where the file lacks one of them.
-        weight: where the weights are.
-        columns: event columns that expressions read.
+        weight: where the weights are; None where every event has weight 1.
+        columns: event columns that expressions read, each after those it is worked out from.
+        late: those that are worked out from selected objects.
+        of_objects: object -> columns of it that expressions over events read.
         only_kept: those of them that nothing but ``keep`` reads: they may hold several values per event, and NaN where
             the expression deals with it.
+        lists: columns of which an expression reads positions or a reduction.
         branches: all that is read of the file.
     """
 
     objects: Mapping[str, ObjectPlan]
     truth: Mapping[str, ObjectPlan]
     identity: Mapping[str, str]
-    weight: FileColumn | None
-    columns: Mapping[str, FileColumn]
+    weight: EventColumn | None
+    columns: Mapping[str, EventColumn]
+    late: Mapping[str, Expression]
+    of_objects: Mapping[str, frozenset[str]]
     only_kept: frozenset[str]
+    lists: frozenset[str]
     branches: frozenset[str]
-
-
-def counted_names(card: Card) -> frozenset[str]:
-    """Names in event expressions that are counts of objects."""
-    return frozenset({f"n_{name}" for name in (*card.objects, *card.truth)} | {"n_objects", "n_btag"})
 
 
 def plan_file(source: Source, card: Card, report: ReadReport) -> FilePlan:
@@ -51,13 +53,24 @@ def plan_file(source: Source, card: Card, report: ReadReport) -> FilePlan:
         ReaderError: when a required collection or branch is missing; names the card key to change.
     """
     style = FORMATS[card.reader]
+    events = EventPlanner(source, card)
+    for key, names in names_read(card):
+        events.add(key, names)
+    for key, names in names_of_objects(card):
+        if late := sorted(names & set(events.late)):
+            raise ReaderError(
+                f"{source.path}: the key '{key}' of {card.source} reads {late[0]!r}, which is worked out from objects "
+                "after their selection"
+            )
+    weight = _weight(events, card, report)
     objects: dict[str, ObjectPlan] = {}
     truth: dict[str, ObjectPlan] = {}
     absent: dict[str, str] = {}
     skipped_cuts: list[str] = []
     for section, plans in (("objects", objects), ("truth", truth)):
         for name, definition in getattr(card, section).items():
-            planner = ObjectPlanner(source, card, style, f"{section}.{name}", definition, report)
+            read = events.of_objects.get(name, set())
+            planner = ObjectPlanner(source, card, style, f"{section}.{name}", definition, report, read)
             plan = planner.plan()
             skipped_cuts += planner.skipped_cuts
             if plan is None:
@@ -70,22 +83,62 @@ def plan_file(source: Source, card: Card, report: ReadReport) -> FilePlan:
         report.note(f"no branch {branches_of_absent}: events are read without {', '.join(absent)}", source.path)
     if skipped_cuts:
         report.note(f"no branch for optional cuts, which are skipped: {', '.join(skipped_cuts)}", source.path)
-    identity = _identity(
-        source, card.identity if card.identity is not None else source.identity or style.identity, report
-    )
-    weight = first_column(card.weight.branch, source)
-    if weight is None and card.weight.branch:
-        wanted = " or ".join(card.weight.branch)
-        if card.weight.required:
-            raise ReaderError(f"{source.path}: no branch {wanted}: change the key 'weight.branch' of {card.source}")
-        report.note(f"no branch {wanted}: every event has weight 1", source.path)
-    columns = _event_columns(source, card)
-    files = [*columns.values(), *([weight] if weight else [])]
+    stated = source.identity or style.identity
+    identity = _identity(source, stated if card.identity is None else card.identity, report)
+    files = [column for column in (*events.columns.values(), weight) if isinstance(column, FileColumn)]
     files += [column for plan in (*objects.values(), *truth.values()) for column in plan.columns.values()]
     branches = {name for column in files for name in column.names} | set(identity.values())
     branches |= {plan.counter for plan in (*objects.values(), *truth.values()) if plan.counter}
-    used = {name for key, names in _names_read(card) if not key.startswith("keep.") for name in names}
-    return FilePlan(objects, truth, identity, weight, columns, frozenset(set(columns) - used), frozenset(branches))
+    of_objects = {name: frozenset(columns) for name, columns in events.of_objects.items()}
+    only_kept = _only_kept(card, events, weight)
+    return FilePlan(
+        objects, truth, identity, weight, events.columns, events.late, of_objects, only_kept,
+        _lists(card, events, weight), frozenset(branches),
+    )  # fmt: skip
+
+
+def _only_kept(card: Card, events: EventPlanner, weight: EventColumn | None) -> frozenset[str]:
+    """Columns that nothing but the card's ``keep`` reads, directly or through others."""
+    used = {name for key, names in names_read(card) if not key.startswith("keep.") for name in names}
+    used |= weight.names if isinstance(weight, Expression) else set()
+    pending = list(used)
+    while pending:
+        column = events.columns.get(name := pending.pop()) or events.late.get(name)
+        if isinstance(column, Expression):
+            pending += [other for other in column.names if other not in used]
+            used |= column.names
+    return frozenset(set(events.columns) - used)
+
+
+def _lists(card: Card, events: EventPlanner, weight: EventColumn | None) -> frozenset[str]:
+    """Columns of which an expression reads positions or a reduction."""
+    label = card.label
+    every: list[object] = [
+        *card.selection,
+        *card.keep.values(),
+        *events.columns.values(),
+        *events.late.values(),
+        weight,
+    ]
+    every += [] if label is None else [label.value, *label.classes.values(), *label.numbers.values()]
+    return frozenset(n for expression in every if isinstance(expression, Expression) for n in expression.names_of_lists)
+
+
+def _weight(events: EventPlanner, card: Card, report: ReadReport) -> EventColumn | None:
+    texts, path = card.weight.value, events.source.path
+    weight = events.weight()
+    if weight is None and texts:
+        wanted = " or ".join(texts)
+        hint = nearest(texts[0], events.source.branches)
+        if card.weight.required:
+            raise ReaderError(
+                f"{path}: no branch {wanted}: change the key 'weight.value' of {card.source}, or set "
+                f"'weight.required: false' where files may lack it ({hint:.300})"
+            )
+        report.note(f"no branch {wanted} ({hint:.300}): every event has weight 1", path)
+    if weight is not None and len(texts) > 1:
+        report.note(f"weights: {weight.text}, the first of {', '.join(texts)} that the file has", path)
+    return weight
 
 
 def _identity(source: Source, wanted: Mapping[str, str], report: ReadReport) -> dict[str, str]:
@@ -95,42 +148,3 @@ def _identity(source: Source, wanted: Mapping[str, str], report: ReadReport) -> 
         report.note(f"no branch {', '.join(missing)}: {note}", source.path)
         return {}
     return dict(wanted)
-
-
-def _event_columns(source: Source, card: Card) -> dict[str, FileColumn]:
-    """Columns that the card's expressions over whole events read."""
-    counted = counted_names(card)
-    columns: dict[str, FileColumn] = {}
-    for key, names in _names_read(card):
-        for name in sorted(names - counted - set(columns)):
-            column = first_column(card.columns.get(name, (name,)), source)
-            if column is None:
-                known = sorted({*counted, *card.columns})
-                wanted = " or ".join(card.columns.get(name, (name,)))
-                raise ReaderError(
-                    f"{source.path}: the key '{key}' of {card.source} reads {name!r}, which is neither a branch of the "
-                    f"file as {wanted!r} ({nearest(wanted, source.branches):.300}) nor a count or column of the "
-                    f"card ({', '.join(known)})"
-                )
-            columns[name] = column
-    return columns
-
-
-def _names_read(card: Card) -> list[tuple[str, frozenset[str]]]:
-    """Keys of the card with the names of event columns that their expressions read."""
-    label = card.label
-    read: list[tuple[str, Expression]] = [("selection", e) for e in card.selection]
-    read += [(f"keep.{name}", e) for name, e in card.keep.items()]
-    if label is not None:
-        read += [("label", label.value)] if label.value else []
-        read += [(f"label.classes.{name}", e) for name, e in label.classes.items()]
-        read += [(f"label.multilabel.{name}", e) for name, e in label.multilabel.items()]
-        read += [(f"label.regression.{name}", e) for name, e in label.regression.items()]
-    result = [(key, expression.names) for key, expression in read]
-    for section in ("objects", "truth"):
-        for name, definition in getattr(card, section).items():
-            # Any other name in them is a column of the collection.
-            for part in ("define", "keep"):
-                expressions = getattr(definition, part).values()
-                result += [(f"{section}.{name}.{part}", e.names & set(card.columns)) for e in expressions]
-    return result

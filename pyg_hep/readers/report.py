@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+TAGGING = "b-tagging: "
+"""Start of the note on the discriminant that is used."""
+SKIPPED_FILE = "skipped: "
+"""Start of the note on a file that is not read at all."""
 _COUNTS = (
     "entries",
     "sum_of_weights",
@@ -18,6 +24,9 @@ _COUNTS = (
     "duplicates",
     "selected",
 )
+
+# Notes of what was done; files that could not be read are named by a message of their own.
+_NOT_LEFT_OUT = ("b-tagging: ", "weights: ", "skipped: ")
 
 
 @dataclass
@@ -101,19 +110,46 @@ class ReadReport:
     def lines(self) -> list[str]:
         """Readable summary, one statement a line."""
         result = [f"{self.entries} events read, {self.selected} selected"]
+        if self.clipped_masses:
+            result.append(f"{self.clipped_masses} slightly negative masses set to 0")
+        result += self._dropped()
+        result += [f"{count} events after {cut}" for cut, count in self.cutflow.items()]
+        return result + [_with_files(message, files) for message, files in self.notes.items()]
+
+    def left_out(self) -> list[str]:
+        """What is not in the events although card and files could make one expect it, one statement a line.
+
+        Cuts that were applied, the discriminant that is used and files that were skipped as asked are no part of it.
+        """
+        expected = (TAGGING, SKIPPED_FILE)
+        notes = [_with_files(note, files) for note, files in self.notes.items() if not note.startswith(expected)]
+        return self._dropped() + notes
+
+    def _dropped(self) -> list[str]:
+        """Events that were dropped or repeated, with their numbers."""
+        result = []
         if dropped := sum(self.invalid.values()):
             columns = ", ".join(f"{name}: {count}" for name, count in sorted(self.invalid.items()))
             result.append(f"{dropped} events dropped for NaN, infinite or impossible values ({columns})")
         for count, what in (
-            (self.clipped_masses, "slightly negative masses set to 0"),
             (self.negative_weights, "events dropped for their negative weight"),
             (self.unlabelled, "events dropped because no class of the card holds them"),
             (self.duplicates, "events whose run, luminosity block and event number were there before"),
         ):
             if count:
                 result.append(f"{count} {what}")
-        result += [f"{count} events after {cut}" for cut, count in self.cutflow.items()]
-        for message, files in self.notes.items():
-            where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
-            result.append(f"{message} ({where})")
         return result
+
+
+def say_left_out(report: ReadReport, name: str) -> None:
+    """Print what reading left out on standard error; nothing where nothing was, or where ``PYG_HEP_QUIET`` is set."""
+    lines = report.left_out()
+    if not lines or os.environ.get("PYG_HEP_QUIET"):
+        return
+    total = f"{report.entries} events read, {report.selected} selected"
+    print(f"{name}: {total}; left out:", *(f"  {line}" for line in lines), sep="\n", file=sys.stderr)
+
+
+def _with_files(message: str, files: list[str]) -> str:
+    where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+    return f"{message} ({where})"

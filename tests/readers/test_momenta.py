@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from pyg_hep.errors import ReaderError
-from pyg_hep.readers.card import BTag, ObjectDefinition
+from pyg_hep.readers.card import BTag, KindColumn, ObjectDefinition
 from pyg_hep.readers.columns import Column, FileColumn
 from pyg_hep.readers.expression import Expression
-from pyg_hep.readers.momenta import pdg_ids, read_collection
+from pyg_hep.readers.momenta import KIND, pdg_ids, read_collection
 from pyg_hep.readers.plan import ObjectPlan
 from pyg_hep.schema import ObjectType
 
@@ -146,3 +146,37 @@ def test_columns_of_the_wrong_kind_are_errors_that_name_them():
         read({**POLAR, "BTag": jagged([[1, 2], []])}, 2, btag=BTag("BTag", bit=0))
     with pytest.raises(ReaderError, match="'up': expected integers, found float32"):
         read({**POLAR, "up": jagged([[-1, 0], []])}, 2, mother="up", cuts=[Expression("mother_pt > 0")])
+
+
+def test_unit_acts_on_momenta_that_are_defined_from_other_columns():
+    raw = {name: jagged([[3000, 6000], []]) for name in ("a", "b")} | {"code": jagged([[1, 2], []], np.int32)}
+    polar = {name: POLAR[name] for name in ("eta", "phi")}
+    define = {"pt": Expression("sqrt(a ** 2 + b ** 2)"), "mass": Expression("0.1 * code")}
+    momentum = ("eta", "phi")
+    jets = read(raw | polar, 2, unit="MeV", momentum=momentum, define=define)
+    assert jets.columns["pt"] == pytest.approx([4.2426, 8.4853], rel=1e-4)
+    # What is worked out from codes and constants is in GeV already.
+    assert jets.columns["mass"] == pytest.approx([0.1, 0.2])
+
+
+def test_unit_acts_once_on_what_is_defined_from_converted_momenta():
+    cartesian = {name: jagged([[3000, 4000], []]) for name in ("px", "py", "pz")}
+    define = {"pt": Expression("sqrt(px ** 2 + py ** 2)"), "double": Expression("2 * pt"), "mass": Expression("double")}
+    jets = read(cartesian | {n: POLAR[n] for n in ("eta", "phi")}, 2, unit="MeV", momentum=("px",), define=define)
+    assert jets.columns["pt"] == pytest.approx([4.2426, 5.6569], rel=1e-4)
+    assert jets.columns["mass"] == pytest.approx([8.4853, 11.3137], rel=1e-4)
+
+
+@pytest.mark.parametrize("codes", [[[11, -13], [22]], [["e", "mu"], ["gamma"]]])
+def test_kind_from_a_column_of_numbers_or_text(codes):
+    text = isinstance(codes[0][0], str)
+    values = Column(np.concatenate([np.array(c) for c in codes]), np.array([2, 1]))
+    kinds = {"e": ObjectType.ELECTRON, "mu": ObjectType.MUON} if text else {}
+    kinds |= {} if text else {"11": ObjectType.ELECTRON, "-13": ObjectType.MUON, "none": ObjectType.TAU}
+    polar = {name: jagged([[1, 2], [3]]) for name in ("pt", "eta", "phi")}
+    without = read(polar | {"code": values}, 2, kind=KindColumn("code", kinds))
+    assert without.columns[KIND].tolist() == [ObjectType.ELECTRON, ObjectType.MUON, -1]
+    assert without.columns["mass"] == pytest.approx([0.000511, 0.105658, 0], abs=1e-6)
+    default = read(polar | {"code": values}, 2, kind=KindColumn("code", kinds, ObjectType.PHOTON))
+    assert default.columns[KIND].tolist() == [ObjectType.ELECTRON, ObjectType.MUON, ObjectType.PHOTON]
+    assert pdg_ids(default).tolist() == [0, 0, 22]  # there is no charge

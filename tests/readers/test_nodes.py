@@ -128,5 +128,5 @@ def test_event_columns_hold_vectors_of_one_length(tmp_path):
     assert np.allclose(events.relative.to_numpy(), weights / branches["MET_pt"][:, None])
     with pytest.raises(ReaderError, match=r"'ragged': holds 3 values in one event, 2 in another"):
         read_events(tmp_path / "a.root", {**card, "keep": {"r": "ragged"}})
-    with pytest.raises(ReaderError, match=r"'fixed': holds lists, not one value per event"):
+    with pytest.raises(ReaderError, match=r"'fixed > 3' gives vectors of 3, one number is needed"):
         read_events(tmp_path / "a.root", {**card, "keep": keep, "selection": ["fixed > 3"]})

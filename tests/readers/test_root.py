@@ -222,3 +222,28 @@ def test_text_of_trees_and_ntuples_is_text(tmp_path):
     assert (found["l"].values.tolist(), found["l"].counts.tolist()) == (["a", "b", "cc"], [1, 0, 2])
     with RootSource(tmp_path / "a.root", "t") as source:
         assert source.read(["s"], 0, 3)["s"].values.tolist() == texts
+
+
+MOMENTUM = {"px": "momentum.x", "py": "momentum.y", "pz": "momentum.z"}
+VECTOR = {"px": "fP.fX", "py": "fP.fY", "pz": "fP.fZ", "energy": "fE"}
+SPLIT = {"pt": "fCoordinates.fPt", "eta": "fCoordinates.fEta", "phi": "fCoordinates.fPhi", "energy": "fCoordinates.fE"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "kind", "definition", "events", "nodes"),
+    [
+        (CASES, "edm4hep_rntuple.root", "particle",
+         {"collection": "ReconstructedParticles", "columns": MOMENTUM}, 60, 143),
+        (REAL, "coffea__p8_ee_WW_ecm240_edm4hep.root", "particle",
+         {"collection": "ReconstructedParticles", "columns": MOMENTUM}, 10, 620),
+        (REAL, "skhep__uproot-HZZ-objects.root", "muon", {"collection": "muonp4", "columns": VECTOR}, None, 3825),
+        (REAL, "coffea__treemaker.root", "jet", {"collection": "Jets", "columns": SPLIT}, 10, 172),
+        (REAL, "coffea__PHYSLITE_example.root", "jet",
+         {"collection": "AnalysisJetsAuxDyn", "columns": {"mass": "m"}, "unit": "MeV"}, 100, 881),
+    ],
+)  # fmt: skip
+def test_nodes_of_published_files_are_the_objects_that_uproot_shows(folder, file, kind, definition, events, nodes):
+    card = {"name": "own", "reader": "root", "objects": {"object": {"kind": kind} | definition}}
+    found = read_events(shared(folder, file), card)
+    assert int(ak.sum(ak.num(found.objects))) == nodes
+    assert events in (None, len(found))  # events without a muon are no graphs
