@@ -131,10 +131,10 @@ class EventDataset(InMemoryDataset):
             self._folder,
             executor=self._executor,
             on_error=self._on_error,
-            verbose=self._verbose,
             pre_transform=self.pre_transform,
             pre_filter=self.pre_filter,
             force=self.force_reload,
+            verbose=self._verbose,
         )
 
     def _split_indices(self, split: str) -> np.ndarray:

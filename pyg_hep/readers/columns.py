@@ -197,18 +197,14 @@ def vector_per_event(column: Column, where: str) -> np.ndarray:
     return _opened(values, where)
 
 
-def per_object(column: Column, where: str, text: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """One number per object, or one text where ``text`` says that it may be, and the objects of each entry.
+def per_object(column: Column, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """One number or text per object, and the objects of each entry.
 
     Raises:
         ReaderError: for deeper lists, and for what is neither number nor text.
     """
     if column.values.ndim > (2 if column.counts is None else 1):
         raise ReaderError(f"{where}: expected one number per object, found the shape {column.values.shape[1:]}")
-    if text and column.values.dtype.kind == "U":
-        counts = column.counts
-        width = 1 if column.values.ndim < 2 else column.values.shape[1]
-        return column.values.reshape(-1), np.full(len(column.values), width, np.int64) if counts is None else counts
     return vector_per_object(column, where)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyg_hep.errors import ReaderError
-from pyg_hep.readers.card import KINEMATICS, MOTHER, KindColumn
+from pyg_hep.readers.card import KINEMATICS, MOTHER
 from pyg_hep.readers.columns import Column, once_per_event, per_event, per_object, vector_per_object
 from pyg_hep.readers.evaluation import as_float32, evaluate, evaluate_number
 from pyg_hep.readers.expression import Expression
@@ -83,22 +83,19 @@ def _raw_columns(
     columns: dict[str, np.ndarray] = {}
     counts: np.ndarray | None = None
     first = ""
-    kind = plan.definition.kind
-    texts = kind.column if isinstance(kind, KindColumn) else None
     for name, column in plan.columns.items():
+        read = vector_per_object if name in plan.only_kept else per_object
         part, place = column.take(arrays, where), f"{where}, column {column.text!r}"
-        if kind is ObjectType.MET:
+        if plan.definition.kind is ObjectType.MET:
             # Rows of a table repeat it, and an event has it once.
             part = once_per_event(part, place)
-        if name not in plan.only_kept:
-            values, found = per_object(part, place, text=name == texts)
-        else:
-            values, found = vector_per_object(part, place)
+        values, found = read(part, place)
         if counts is None:
             counts, first = found, column.text
         else:
             _same_counts(first, counts, column.text, found, where)
-        if name in plan.momentum and values.dtype.kind in "bU":
+        as_numbers = {*plan.momentum, "charge", "pdg_id"} | ({plan.btag.column} if plan.btag else set())
+        if (name in plan.momentum and values.dtype.kind == "b") or (name in as_numbers and values.dtype.kind == "U"):
             raise ReaderError(f"{where}, column {column.text!r}: expected numbers, found {values.dtype}")
         columns[name] = values
     assert counts is not None

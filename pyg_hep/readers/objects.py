@@ -22,7 +22,6 @@ _PI32 = np.float32(np.pi)
 _LOWEST_MASS = -1.0
 # Beyond these no collider has made a value: what lies there is damaged. GeV, 1, rad, GeV, e.
 _LARGEST = {"pt": 1e5, "eta": 20.0, "phi": 4 * np.pi, "mass": 1e5, "charge": 100.0}
-_FINITE = np.finfo(np.float64).max
 
 
 def wrap_phi(phi: np.ndarray) -> np.ndarray:
@@ -32,16 +31,11 @@ def wrap_phi(phi: np.ndarray) -> np.ndarray:
     return np.where(wrapped >= _PI32, -_PI32, wrapped)
 
 
-def invalid_objects(collection: Collection, judged: bool = True) -> dict[str, np.ndarray]:
+def invalid_objects(collection: Collection) -> dict[str, np.ndarray]:
     """Branch -> mask of the objects whose value cannot be.
 
     That is NaN in any column, an infinite or impossibly large momentum, pt < 0, or a mass below -1 GeV. What is only
     kept is left to :func:`invalid_kept`.
-
-    Args:
-        collection: the objects.
-        judged: the objects have passed their cuts. Before them only what is not finite counts, which no cut can judge:
-            files fill absent objects with numbers such as 999.9, which a cut removes.
     """
     result = {}
     btag = collection.plan.btag

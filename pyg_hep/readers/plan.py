@@ -12,7 +12,7 @@ from pyg_hep.readers.event_plan import EventColumn, EventPlanner, names_of_objec
 from pyg_hep.readers.expression import Expression
 from pyg_hep.readers.formats import FORMATS
 from pyg_hep.readers.object_plan import ObjectPlan, ObjectPlanner
-from pyg_hep.readers.report import ReadReport
+from pyg_hep.readers.report import WEIGHTS, ReadReport
 from pyg_hep.readers.source import Source
 
 
@@ -137,7 +137,7 @@ def _weight(events: EventPlanner, card: Card, report: ReadReport) -> EventColumn
             )
         report.note(f"no branch {wanted} ({hint:.300}): every event has weight 1", path)
     if weight is not None and len(texts) > 1:
-        report.note(f"weights: {weight.text}, the first of {', '.join(texts)} that the file has", path)
+        report.note(f"{WEIGHTS}{weight.text}, the first of {', '.join(texts)} that the file has", path)
     return weight
 
 

@@ -12,7 +12,9 @@ from typing import Any
 TAGGING = "b-tagging: "
 """Start of the note on the discriminant that is used."""
 SKIPPED_FILE = "skipped: "
-"""Start of the note on a file that is not read at all."""
+"""Start of the note on a file that is not read at all, which has a message of its own."""
+WEIGHTS = "weights: "
+"""Start of the note on the weight that is used."""
 _COUNTS = (
     "entries",
     "sum_of_weights",
@@ -24,9 +26,6 @@ _COUNTS = (
     "duplicates",
     "selected",
 )
-
-# Notes of what was done; files that could not be read are named by a message of their own.
-_NOT_LEFT_OUT = ("b-tagging: ", "weights: ", "skipped: ")
 
 
 @dataclass
@@ -119,9 +118,10 @@ class ReadReport:
     def left_out(self) -> list[str]:
         """What is not in the events although card and files could make one expect it, one statement a line.
 
-        Cuts that were applied, the discriminant that is used and files that were skipped as asked are no part of it.
+        Cuts that were applied, discriminants and weights that are used, and files that were skipped as asked are no
+        part of it.
         """
-        expected = (TAGGING, SKIPPED_FILE)
+        expected = (TAGGING, SKIPPED_FILE, WEIGHTS)
         notes = [_with_files(note, files) for note, files in self.notes.items() if not note.startswith(expected)]
         return self._dropped() + notes
 

@@ -100,6 +100,17 @@ def test_event_with_an_impossible_four_vector_is_dropped_and_counted(tmp_path, v
     assert 10 not in events.entry.tolist()
 
 
+def test_a_number_for_an_absent_object_counts_only_where_no_cut_removes_it(tmp_path):
+    path = corrupted(tmp_path, spoil_jet(-999.0))
+    jet, met = {"kind": "jet", "collection": "Jet"}, {"kind": "met", "collection": "MET"}
+    report = ReadReport()
+    objects = {"jet": {**jet, "cuts": ["pt > 0"]}, "met": met}
+    events = read_events(path, {"name": "c", "objects": objects}, report=report)
+    assert (report.invalid, 10 in events.entry.tolist()) == ({}, True)
+    events = read_events(path, {"name": "c", "objects": {"jet": jet, "met": met}}, report=report)
+    assert (report.invalid, 10 in events.entry.tolist()) == ({"Jet_pt": 1}, False)
+
+
 def spoil_with(column, value):
     """Another value of one column of the first jet of event 10."""
 
