@@ -158,6 +158,9 @@ class _Parser(CardValues):
             for other in limit.objects:
                 if other not in objects:
                     raise self.fail("limits", f"no object {other!r}, {nearest(other, objects)}")
+        for other in (*objects, *given.get("truth", {})):
+            if other in given.get("friends", {}):
+                raise self.fail(f"friends.{other}", "there is an object of the same name")
         label = given.get("label")
         if label is not None and label.computed is not None:
             for other in COMPUTED[label.computed].truth:

@@ -14,7 +14,7 @@ from pyg_hep.readers import objects
 from pyg_hep.readers.card import Card
 from pyg_hep.readers.columns import Column, FileColumn, event_value, once_per_event, per_event
 from pyg_hep.readers.evaluation import Columns, as_float32, evaluate, evaluate_number, value_of
-from pyg_hep.readers.event_ids import check_rows_are_events
+from pyg_hep.readers.event_ids import RowCheck
 from pyg_hep.readers.labels import COMPUTED
 from pyg_hep.readers.momenta import Collection, read_collection
 from pyg_hep.readers.nodes import count_objects, node_columns
@@ -119,6 +119,8 @@ class FileReader:
             self.source.close()
             raise
         self.path = self.source.path
+        made_of = [column for plan in self.plan.objects.values() for column in plan.columns.values()]
+        self._rows = RowCheck(self.source, made_of, tuple(self.plan.identity.values()), card.source)
 
     def __enter__(self) -> FileReader:
         return self
@@ -150,12 +152,10 @@ class FileReader:
             ReaderError: for damaged content, and for invalid values under ``on_invalid: error``.
         """
         report = ReadReport(entries=stop - start)
-        arrays = self.source.read(self.plan.branches, start, stop)
+        arrays = self.source.read(self.plan.branches | self._rows.branches, start, stop)
         where = f"{self.path}: entries {start} to {stop}"
         if self.card.group_by is None:
-            made_of = [column for plan in self.plan.objects.values() for column in plan.columns.values()]
-            numbers_events = tuple(self.plan.identity.values())
-            check_rows_are_events(self.source, made_of, arrays, start, stop, numbers_events, self.card.source)
+            self._rows.check(arrays, start, stop)
         size = stop - start
         selection = _Selection(self.card, size, where, report)
         names = self._values_of_events(arrays, selection)
