@@ -76,12 +76,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of initialisation and order")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where to train")
     options = parser.parse_args()
-    files = command.parse_files(options.data, options.card)
+    source = (options.cache, options.card, command.parse_files(options.data, options.card))
     output = command.start_run(options.output, parser, options)
 
-    train, val, test = (
-        EventDataset(options.cache, options.card, files, split=s, verbose=False) for s in ("train", "val", "test")
-    )
+    train, val, test = (EventDataset(*source, split=s, verbose=False) for s in ("train", "val", "test"))
     print("\n".join(train.report.lines()))
     view = View(options.view)
     view.measure(train)

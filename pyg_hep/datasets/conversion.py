@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from pyg_hep.datasets.storage import MANIFEST
 from pyg_hep.datasets.survey import survey_files
 from pyg_hep.errors import PygHepError
 from pyg_hep.readers import Card
+from pyg_hep.readers.report import say_left_out
 
 STEP_SIZE: str | int = "50 MB"
 
@@ -104,8 +104,8 @@ def convert(
             raise
         journal.close(remove=True)
         _put_in_place(partial, folder)
-    if verbose and (lines := report.left_out()):
-        print(f"What reading {card.name!r} left out:", *lines, sep="\n  ", file=sys.stderr)
+    if verbose:
+        say_left_out(report, card.name)
 
 
 def _put_in_place(partial: Path, folder: Path) -> None:

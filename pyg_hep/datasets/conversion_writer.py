@@ -18,6 +18,7 @@ from pyg_hep.datasets.storage import NOT_IN_GRAPHS, StorageWriter
 from pyg_hep.datasets.survey import Shapes, Survey, check_shape
 from pyg_hep.errors import PygHepError, ReaderError
 from pyg_hep.readers import Card, EventColumns, ReadReport
+from pyg_hep.readers.report import SKIPPED_FILE
 from pyg_hep.schema import (
     EVENT_COLUMNS,
     NO_IDENTITY,
@@ -158,7 +159,7 @@ class ConversionWriter:
         self._remember()  # what a file that is left out held was not there before
 
     def finish(self, skipped: Mapping[int, str]) -> ReadReport:
-        """Write the manifest, and return what came of all files.
+        """Write the manifest; return what was read, dropped and skipped.
 
         Args:
             skipped: position of a file -> why it could not be looked into.
@@ -175,7 +176,7 @@ class ConversionWriter:
             progress = self.journal.of(position)
             reason = skipped.get(position, progress.skipped)
             if reason is not None:
-                report.note(f"skipped: {reason}", source.path)
+                report.note(f"{SKIPPED_FILE}{reason}", source.path)
                 left_out[source.path] = reason
                 continue
             report.add(self.surveys[position].report)

@@ -54,7 +54,9 @@ class EventDataset(InMemoryDataset):
         force_reload: convert again.
         executor: a ``concurrent.futures.Executor`` for the conversion; None converts in this process.
         on_error: ``"raise"``, or ``"skip"`` to leave out unreadable files: they are printed and recorded.
-        verbose: say on standard error what a conversion left out; :attr:`report` knows it too.
+        verbose: when files are converted, say on standard error what reading left out: dropped events, weights, cuts
+            or objects that files lack. :attr:`report` holds it in any case, and the environment variable
+            ``PYG_HEP_QUIET`` silences all data sets.
 
     Raises:
         ConfigError: for an unusable card, split or option.
@@ -129,10 +131,10 @@ class EventDataset(InMemoryDataset):
             self._folder,
             executor=self._executor,
             on_error=self._on_error,
-            verbose=self._verbose,
             pre_transform=self.pre_transform,
             pre_filter=self.pre_filter,
             force=self.force_reload,
+            verbose=self._verbose,
         )
 
     def _split_indices(self, split: str) -> np.ndarray:

@@ -99,7 +99,8 @@ class ObjectDefinition:
             the pattern of the column names itself: ``fjet_clus_{}``.
         level: ``reco`` or ``gen``.
         optional: a file without the collection is read without it, and the report says so.
-        unit: of momenta, energies and masses in the file, also of those that are defined from other columns of it.
+        unit: of momenta, energies and masses in the file, also of those that are defined from other columns of it;
+            or unit -> the columns that have it, where all others are left alone.
         columns: column -> name in the collection, or names in order of preference, where the two differ.
         define: column -> expression over the columns of the collection and the card's event columns.
         present: expression that is false for padding; by default an all-zero momentum in an array of fixed length.
@@ -118,7 +119,7 @@ class ObjectDefinition:
     collection: tuple[str, ...]
     level: Level = Level.RECO
     optional: bool = False
-    unit: str = "GeV"
+    unit: str | Mapping[str, tuple[str, ...]] = "GeV"
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     define: Mapping[str, Expression] = field(default_factory=dict)
     present: Expression | None = None

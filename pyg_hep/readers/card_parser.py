@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.readers.card import (
     DUPLICATES,
@@ -29,11 +27,13 @@ from pyg_hep.readers.card import (
     WeightDefinition,
 )
 from pyg_hep.readers.card_values import CardValues
+from pyg_hep.readers.card_yaml import check_slips, read_yaml
 from pyg_hep.readers.files import with_tree
 from pyg_hep.readers.formats import FORMATS
 from pyg_hep.readers.kept import check_column_name
 from pyg_hep.readers.labels import COMPUTED
 from pyg_hep.readers.source import is_remote
+from pyg_hep.readers.units import WITH_UNIT, converted_twice
 from pyg_hep.schema import Level, ObjectType
 
 IDENTITY = ("run_number", "luminosity_block", "event_number")
@@ -52,7 +52,8 @@ def load_card(card: str | Path | Mapping[str, Any] | Card) -> Card:
 
     Args:
         card: a path, the name of a shipped card, the content as a mapping, or a :class:`Card` (returned as is).
-            A card with ``extends: other`` takes every key it does not give itself from the other card.
+            A card with ``extends: other`` takes every key it does not give itself from the other card; null undoes the
+            other card's.
 
     Raises:
         ConfigError: for a missing file, YAML that cannot be read, an unknown key or an unusable value; the
@@ -64,7 +65,7 @@ def load_card(card: str | Path | Mapping[str, Any] | Card) -> Card:
         return _Parser("the card given").card(_extended(card, "the card given", Path()))
     path = _path_of(str(card), Path())
     where = f"card {path}"
-    parsed = _Parser(where).card(_extended(_content(path), where, path.parent))
+    parsed = _Parser(where).card(_extended(read_yaml(path), where, path.parent))
     # Files that a card names lie relative to it, so that both can be moved together.
     files = {
         process: tuple(name if is_remote(name) else str(path.parent / Path(name).expanduser()) for name in names)
@@ -84,22 +85,14 @@ def _path_of(card: str, folder: Path) -> Path:
     return shipped[card]
 
 
-def _content(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        problem = " ".join(str(error).split())
-        hint = "an expression with a comma, colon, ? or quotes inside [] or {} needs quotes around it"
-        raise ConfigError(f"card {path}: not readable as YAML ({hint}): {problem}") from None
-
-
 def _extended(content: Any, where: str, folder: Path, depth: int = 0) -> Any:
+    check_slips(content, where)
     if not isinstance(content, Mapping) or "extends" not in content:
         return content
     if depth == _EXTENDS_DEPTH:
         raise ConfigError(f"{where}, key 'extends': cards extend each other in a circle")
     base = _path_of(str(content["extends"]), folder)
-    inherited = _extended(_content(base), f"card {base}", base.parent, depth + 1)
+    inherited = _extended(read_yaml(base), f"card {base}", base.parent, depth + 1)
     if not isinstance(inherited, Mapping):
         raise ConfigError(f"{where}, key 'extends': {base} holds no mapping")
     return {**inherited, **{key: value for key, value in content.items() if key != "extends"}}
@@ -165,6 +158,9 @@ class _Parser(CardValues):
             for other in limit.objects:
                 if other not in objects:
                     raise self.fail("limits", f"no object {other!r}, {nearest(other, objects)}")
+        for other in (*objects, *given.get("truth", {})):
+            if other in given.get("friends", {}):
+                raise self.fail(f"friends.{other}", "there is an object of the same name")
         label = given.get("label")
         if label is not None and label.computed is not None:
             for other in COMPUTED[label.computed].truth:
@@ -288,7 +284,7 @@ class _Parser(CardValues):
             collection=self.texts,
             level=lambda v, k: Level[self.choice([level.name.lower() for level in Level])(v, k).upper()],
             optional=self.flag,
-            unit=self.choice(UNITS),
+            unit=self.unit,
             columns=lambda v, k: self.mapping(v, k, self.columns),
             define=lambda v, k: self.mapping(v, k, self.expression),
             present=self.expression,
@@ -302,7 +298,36 @@ class _Parser(CardValues):
         )
         if isinstance(given["kind"], KindColumn):
             given.setdefault("order", "file")
-        return ObjectDefinition(**given)
+        definition = ObjectDefinition(**given)
+        self.units(definition, f"{key}.unit")
+        return definition
+
+    def unit(self, value: Any, key: str) -> str | dict[str, tuple[str, ...]]:
+        """One unit, or ``{MeV: [pt, mass]}``."""
+        if not isinstance(value, Mapping):
+            return self.choice(UNITS)(value, key)
+        for name in value:
+            self.choice(UNITS)(name, key)
+        return self.mapping(value, key, self.texts)
+
+    def units(self, definition: ObjectDefinition, key: str) -> None:
+        """Columns with a unit of their own must be read, and none be converted twice."""
+        if isinstance(definition.unit, str):
+            return
+        read = {*WITH_UNIT, *definition.columns, *definition.define}
+        expressions = [*definition.define.values(), *definition.keep.values()]
+        expressions += [alternative for cut in definition.cuts for alternative in cut.alternatives]
+        read |= {name for expression in expressions for name in expression.names}
+        listed = [column for columns in definition.unit.values() for column in columns]
+        for column in listed:
+            if column not in read:
+                raise self.fail(key, f"nothing reads {column!r}, {nearest(column, read)}")
+            if listed.count(column) > 1:
+                raise self.fail(key, f"{column!r} has two units")
+        if twice := converted_twice(definition.unit, definition.define):
+            raise self.fail(
+                key, f"{twice[0]!r} is worked out from {twice[1]!r}, which is in GeV by then: name one of them"
+            )
 
     def kind(self, value: Any, key: str) -> ObjectType | KindColumn:
         """A kind by its name, or ``{column: pdgId, map: {11: electron}, default: particle}``."""
@@ -311,6 +336,8 @@ class _Parser(CardValues):
         given = self.keys(value, KindColumn, key, required=("column", "map"))
         self.parsed(given, key, column=self.text, map=lambda v, k: self.mapping(v, k, self.object_type))
         self.parsed(given, key, default=self.object_type)
+        if "default" in given["map"]:
+            given["default"] = given["map"].pop("default")
         if ObjectType.MET in (*given["map"].values(), given.get("default")):
             raise self.fail(f"{key}.map", "met has no place among other objects: give it a definition of its own")
         return KindColumn(**given)

@@ -41,7 +41,7 @@ class CardValues:
         for name in content:
             if name not in valid:
                 raise self.fail(f"{key}.{name}".lstrip("."), f"unknown key, {nearest(str(name), valid)}")
-        # null takes back what the card inherits.
+        # A key of null is as good as none, so that a card undoes what it takes from another.
         result = {name: value for name, value in content.items() if value is not None}
         for name in required:
             if name not in result:

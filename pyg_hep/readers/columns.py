@@ -25,14 +25,14 @@ class Column:
     Attributes:
         values: one row per entry, or, where ``counts`` is given, one row per object of all entries.
         counts: objects of each entry; None for one row per entry. Rows may have any shape.
-        single: there is one value of each entry, which is absent where ``counts`` is 0.
         grouped: the objects were rows of a table, in which what belongs to the event is repeated.
+        single: there is one value of each entry, which is absent where ``counts`` is 0.
     """
 
     values: np.ndarray
     counts: np.ndarray | None = None
-    single: bool = False
     grouped: bool = False
+    single: bool = False
 
     def __len__(self) -> int:
         return len(self.values if self.counts is None else self.counts)
@@ -141,7 +141,7 @@ def once_per_event(column: Column, where: str) -> Column:
     Raises:
         ReaderError: when rows of one event differ.
     """
-    if not column.grouped or column.counts is None:
+    if not column.grouped or column.single or column.counts is None:
         return column
     values, counts = column.values, column.counts
     there = counts > 0
@@ -157,9 +157,7 @@ def once_per_event(column: Column, where: str) -> Column:
         )
     if there.all():
         return Column(values[first])
-    text = values.dtype.kind == "U"
-    kind = values.dtype if text else np.result_type(values.dtype, np.float32)
-    result = np.full((len(counts), *values.shape[1:]), "" if text else np.nan, kind)
+    result = np.full((len(counts), *values.shape[1:]), np.nan, np.result_type(values.dtype, np.float32))
     result[there] = values[first]
     return Column(result)
 

@@ -52,51 +52,63 @@ def identity_of(keys: Sequence[str], values: Sequence[np.ndarray]) -> dict[str, 
     return result
 
 
-def check_rows_are_events(
-    source: Source,
-    columns: Sequence[FileColumn],
-    arrays: Mapping[str, Column],
-    start: int,
-    stop: int,
-    identity: Sequence[str],
-    card: str,
-) -> None:
-    """Raise where a table without lists has several rows for one event: its rows are objects, not events.
+class RowCheck:
+    """Refuses a table without lists that has several rows for one event: its rows are objects, not events.
 
     Args:
         source: the file.
         columns: what objects are made of.
-        arrays: these columns of entries ``start`` to ``stop``.
-        start: first entry.
-        stop: entry after the last.
         identity: columns that tell events apart; where empty, those of the usual names are looked for.
         card: names the card in messages.
 
-    Raises:
-        ReaderError: names the columns of ids and the key to set.
+    Attributes:
+        branches: columns to read with every chunk, known after the first one.
     """
-    flat = columns and all(len(c.names) == 1 and _is_flat(c.take(arrays, source.path)) for c in columns)
-    if not flat:
-        return
-    ids = [name for name in identity or usual_ids(source.branches) if name in source.branches]
-    size = source.num_entries_of(name for column in columns for name in column.names)
-    if not ids or any(source.num_entries_of([name]) != size for name in ids):
-        return
-    first = max(start - 1, 0)  # the event before may go on
-    read = source.read(ids, first, stop)
-    if not all(_is_flat(column) for column in read.values()):
-        return
-    same = np.ones(max(stop - first - 1, 0), dtype=bool)
-    for column in read.values():
-        same &= column.values[1:] == column.values[:-1]
-    if same.any():
-        row = first + 1 + int(np.flatnonzero(same)[0])
-        joined = ", ".join(ids)
-        names = joined if len(ids) == 1 else f"[{joined}]"
-        raise ReaderError(
-            f"{source.path}: rows {row - 1} and {row} have the same {joined}: set the key 'group_by: {names}' of "
-            f"{card} where the rows of an event are its objects, or 'group_by: []' where each row is an event"
-        )
+
+    def __init__(self, source: Source, columns: Sequence[FileColumn], identity: Sequence[str], card: str):
+        self.source, self.columns, self.identity, self.card = source, columns, identity, card
+        self.branches: frozenset[str] = frozenset()
+        self._ids: list[str] | None = None
+        self._end, self._last = -1, {}  # type: int, dict[str, np.ndarray]
+
+    def check(self, arrays: Mapping[str, Column], start: int, stop: int) -> None:
+        """Look at what was read of entries ``start`` to ``stop``.
+
+        Raises:
+            ReaderError: names the columns of ids and the key to set.
+        """
+        if self._ids is None:
+            self._ids = self._ids_of_rows(arrays)
+            self.branches = frozenset(self._ids)
+            arrays = self.source.read(self._ids, start, stop) if self._ids else arrays
+        if not self._ids or start == stop or not all(_is_flat(arrays[name]) for name in self._ids):
+            return
+        goes_on = start == self._end
+        same = np.ones(stop - start - (not goes_on), dtype=bool)
+        for name in self._ids:
+            values = arrays[name].values
+            before = np.concatenate([self._last[name], values]) if goes_on else values
+            same &= before[1:] == before[:-1]
+            self._last[name] = values[-1:]
+        self._end = stop
+        if same.any():
+            row = start + int(np.flatnonzero(same)[0]) + (not goes_on)
+            joined = ", ".join(self._ids)
+            names = joined if len(self._ids) == 1 else f"[{joined}]"
+            raise ReaderError(
+                f"{self.source.path}: rows {row - 1} and {row} have the same {joined}: set the key "
+                f"'group_by: {names}' of {self.card} where the rows of an event are its objects, or 'group_by: []' "
+                "where each row is an event"
+            )
+
+    def _ids_of_rows(self, arrays: Mapping[str, Column]) -> list[str]:
+        """Columns that number the rows of a table without lists; none for other files."""
+        columns = self.columns
+        if not columns or any(len(c.names) > 1 or not _is_flat(c.take(arrays, self.source.path)) for c in columns):
+            return []
+        ids = [name for name in self.identity or usual_ids(self.source.branches) if name in self.source.branches]
+        size = self.source.num_entries_of(name for column in columns for name in column.names)
+        return ids if all(self.source.num_entries_of([name]) == size for name in ids) else []
 
 
 def _is_flat(column: Column) -> bool:

@@ -12,9 +12,9 @@ import numpy as np
 from pyg_hep.errors import ReaderError
 from pyg_hep.readers import objects
 from pyg_hep.readers.card import Card
-from pyg_hep.readers.columns import Column, FileColumn, event_value, per_event
+from pyg_hep.readers.columns import Column, FileColumn, event_value, once_per_event, per_event
 from pyg_hep.readers.evaluation import Columns, as_float32, evaluate, evaluate_number, value_of
-from pyg_hep.readers.event_ids import check_rows_are_events
+from pyg_hep.readers.event_ids import RowCheck
 from pyg_hep.readers.labels import COMPUTED
 from pyg_hep.readers.momenta import Collection, read_collection
 from pyg_hep.readers.nodes import count_objects, node_columns
@@ -86,7 +86,8 @@ class _Selection:
                 f"{self.where}, column {column!r}: {int(invalid.sum())} events with NaN, infinite or impossible "
                 "values (on_invalid: error)"
             )
-        self.report.invalid[column] += int((invalid & self.kept).sum())
+        if count := int((invalid & self.kept).sum()):
+            self.report.invalid[column] += count
         self.kept &= ~invalid
 
 
@@ -118,6 +119,8 @@ class FileReader:
             self.source.close()
             raise
         self.path = self.source.path
+        made_of = [column for plan in self.plan.objects.values() for column in plan.columns.values()]
+        self._rows = RowCheck(self.source, made_of, tuple(self.plan.identity.values()), card.source)
 
     def __enter__(self) -> FileReader:
         return self
@@ -149,12 +152,10 @@ class FileReader:
             ReaderError: for damaged content, and for invalid values under ``on_invalid: error``.
         """
         report = ReadReport(entries=stop - start)
-        arrays = self.source.read(self.plan.branches, start, stop)
+        arrays = self.source.read(self.plan.branches | self._rows.branches, start, stop)
         where = f"{self.path}: entries {start} to {stop}"
         if self.card.group_by is None:
-            made_of = [column for plan in self.plan.objects.values() for column in plan.columns.values()]
-            numbers_events = tuple(self.plan.identity.values())
-            check_rows_are_events(self.source, made_of, arrays, start, stop, numbers_events, self.card.source)
+            self._rows.check(arrays, start, stop)
         size = stop - start
         selection = _Selection(self.card, size, where, report)
         names = self._values_of_events(arrays, selection)
@@ -167,8 +168,8 @@ class FileReader:
         objects.remove_overlaps(collections)
         for name, collection in (*collections.items(), *truth.items()):
             objects.order_and_limit(collection)
-            objects.check_kinds(collection, where)
-            objects.check_met(name, collection, where)
+            objects.check_kinds(collection, selection.kept, where)
+            objects.check_met(name, collection, selection.kept, where)
         objects.apply_limits(collections, self.card.limits)
         numbers = count_objects(self.card, collections, truth, size)
         names |= numbers | self._columns_of_objects({**collections, **truth}, numbers)
@@ -218,6 +219,8 @@ class FileReader:
                 continue
             where = f"{selection.where}, column {column.text!r}"
             part = column.take(arrays, selection.where)
+            if name not in self.plan.lists:
+                part = once_per_event(part, where)
             names[name] = event_value(part, where)
             if name not in self.plan.only_kept:
                 selection.drop_invalid(_holds_nan(part), column.text)
@@ -285,8 +288,7 @@ class FileReader:
             cutflow["read"] += len(collection.event)
             generated = objects.is_generated(collection)
             if not generated:
-                invalid = objects.invalid_objects(collection, judged=False)
-                self._drop_invalid(invalid, collection, selection)
+                self._drop_invalid(objects.not_finite_objects(collection), collection, selection)
                 report.clipped_masses += objects.clip_masses(collection)
             objects.apply_cuts(collection, selection.where, cutflow)
             self._drop_invalid(objects.invalid_objects(collection), collection, selection)

@@ -61,6 +61,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 OF_OBJECTS = ("count", "sum", "any", "all")
 """Reductions that take an object and an expression over its columns: ``count(jet, pt > 60)``."""
 _LONGEST = 1000
+_POSITION = "[]"
 _HIGHEST_POWER = 8
 _ALLOWED = (
     ast.Name,
@@ -165,6 +166,16 @@ class Expression:
         """Columns that the expression reads; those of an object have its name and a dot before their own."""
         return frozenset(_names(self._tree.body, ""))
 
+    @functools.cached_property
+    def names_outside_tables(self) -> frozenset[str]:
+        """Columns that are read as they are, not only as the argument of a lookup table."""
+        return frozenset(_names(self._tree.body, "", frozenset(self.tables)))
+
+    @functools.cached_property
+    def names_of_lists(self) -> frozenset[str]:
+        """Columns of which the expression reads positions or a reduction, so that they need not be one value."""
+        return self.names - _names(self._tree.body, "", frozenset((*REDUCTIONS, _POSITION)))
+
     def evaluate(self, columns: Mapping[str, np.ndarray | Column]) -> np.ndarray | Column:
         """Value of the expression for every row of ``columns``.
 
@@ -235,17 +246,20 @@ def _of_object(node: ast.Call) -> bool:
     return name in OF_OBJECTS and len(node.args) == 2 and isinstance(node.args[0], ast.Name)
 
 
-def _names(node: ast.AST, prefix: str) -> set[str]:
+def _names(node: ast.AST, prefix: str, without: frozenset[str] = frozenset()) -> set[str]:
+    """Columns that are read, other than as arguments of the functions ``without``."""
     name = _dotted(node)
     if name is not None:
         return {prefix + name}
     if isinstance(node, ast.Subscript):
-        return _names(node.value, prefix)
+        return set() if _POSITION in without else _names(node.value, prefix, without)
     if isinstance(node, ast.Call):
         if _of_object(node):
-            return _names(node.args[1], f"{_dotted(node.args[0])}.")
-        return {name for argument in node.args for name in _names(argument, prefix)}
-    return {name for child in ast.iter_child_nodes(node) for name in _names(child, prefix)}
+            return _names(node.args[1], f"{_dotted(node.args[0])}.", without)
+        if isinstance(node.func, ast.Name) and node.func.id in without:
+            return set()
+        return {name for argument in node.args for name in _names(argument, prefix, without)}
+    return {name for child in ast.iter_child_nodes(node) for name in _names(child, prefix, without)}
 
 
 def _part(value: Any, positions: Positions) -> Any:

@@ -35,7 +35,7 @@ class Friend:
             return
         check_branches(source, on, self.key, card)
         size = source.num_entries_of(on)
-        keys = self.integers(source, 0, size)
+        keys = self.integers(source.read(on, 0, size), source.path)
         self._index = KeyIndex(keys)
         repeated = self._index.repeated()
         if repeated is not None:
@@ -51,25 +51,33 @@ class Friend:
         """The card's key that says how it is joined."""
         return f"friends.{self.name}.on"
 
-    def integers(self, source: Source, start: int, stop: int) -> list[np.ndarray]:
-        """The columns of ``on`` of either table, for rows ``start`` to ``stop``.
+    def integers(self, columns: Mapping[str, Column], path: str) -> list[np.ndarray]:
+        """The columns of ``on`` of either table.
 
         Raises:
             ReaderError: when they are no integers.
         """
-        columns = source.read(self.on, start, stop)
-        for name, column in columns.items():
+        for name in self.on:
+            column = columns[name]
             if column.counts is not None or column.values.ndim != 1 or column.values.dtype.kind not in "iu":
                 what = "lists" if column.counts is not None or column.values.ndim != 1 else column.values.dtype
-                where = f"{source.path}: column {name!r}, the key {self.key!r} of {self.card}"
+                where = f"{path}: column {name!r}, the key {self.key!r} of {self.card}"
                 raise ReaderError(f"{where}: expected integers, found {what}")
         return [columns[name].values.astype(np.int64) for name in self.on]
 
-    def read(self, names: list[str], main: Source, start: int, stop: int) -> dict[str, Column]:
-        """Columns of the table for entries ``start`` to ``stop`` of ``main``, NaN where it has no row for them."""
+    def read(self, names: list[str], main: Mapping[str, Column], path: str, start: int, stop: int) -> dict[str, Column]:
+        """Columns of the table for entries ``start`` to ``stop`` of the file, NaN where it has no row for them.
+
+        Args:
+            names: of the columns.
+            main: columns of these entries of the file, among them those of ``on``.
+            path: of the file.
+            start: first entry.
+            stop: entry after the last.
+        """
         if not self.on:
             return self.source.read(names, start, stop)
-        rows = self._index.rows(self.integers(main, start, stop))
+        rows = self._index.rows(self.integers(main, path))
         there = rows[rows >= 0]
         first, last = (int(there.min()), int(there.max()) + 1) if len(there) else (0, 0)
         columns = self.source.read(names, first, last)
@@ -161,8 +169,10 @@ class JoinedSource(WrappedSource):
 
     def _arrays(self, names: list[str], start: int, stop: int) -> Mapping[str, Any]:
         own, others = self._split(names)
-        result = self.inner.read(own, start, stop) if own else {}
+        own = sorted({*own, *(key for friend, _ in others for key in friend.on)})
+        main = self.inner.read(own, start, stop) if own else {}
+        result = dict(main)
         for friend, branches in others:
-            columns = friend.read(branches, self.inner, start, stop)
+            columns = friend.read(branches, main, self.path, start, stop)
             result |= {f"{friend.name}.{branch}": column for branch, column in columns.items()}
         return result

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyg_hep.errors import ReaderError
-from pyg_hep.readers.card import CARTESIAN, KINEMATICS, MOTHER, UNITS
+from pyg_hep.readers.card import KINEMATICS, MOTHER
 from pyg_hep.readers.columns import Column, once_per_event, per_event, per_object, vector_per_object
 from pyg_hep.readers.evaluation import as_float32, evaluate, evaluate_number
 from pyg_hep.readers.expression import Expression
 from pyg_hep.readers.object_plan import ObjectPlan
+from pyg_hep.readers.units import Units
 from pyg_hep.schema import DEFAULT_MASS, ObjectType
 
 # Differences E^2 - p^2 of float32 values are rounding below this fraction of E^2.
 _ROUNDING = 16 * np.finfo(np.float32).eps
-_WITH_UNIT = ("pt", "mass", *CARTESIAN)
 KEPT = "keep "
 """Prefix of the columns of a collection that are stored with the nodes; no column of a file has a blank in its name."""
 KIND = "kind of object"
@@ -65,12 +65,10 @@ def read_collection(
     _remove_padding(collection, arrays, where)
     columns = collection.columns
     definition = plan.definition
-    scale = UNITS[definition.unit]
-    converted = {name for name in _WITH_UNIT if scale != 1 and name in columns}
-    for name in converted:
-        columns[name] = columns[name] * scale
+    units = Units(definition)
+    columns |= units.of_file(columns, where)
     for name in definition.define:
-        _define(name, collection, event_columns, where, (), converted)
+        _define(name, collection, event_columns, where, (), units)
     _to_polar(collection)
     _add_defaults(collection, where)
     for name, expression in definition.keep.items():
@@ -87,19 +85,17 @@ def _raw_columns(
     first = ""
     for name, column in plan.columns.items():
         read = vector_per_object if name in plan.only_kept else per_object
-        taken = column.take(arrays, where)
+        part, place = column.take(arrays, where), f"{where}, column {column.text!r}"
         if plan.definition.kind is ObjectType.MET:
             # Rows of a table repeat it, and an event has it once.
-            taken = once_per_event(taken, f"{where}, column {column.text!r}")
-        values, found = read(taken, f"{where}, column {column.text!r}")
+            part = once_per_event(part, place)
+        values, found = read(part, place)
         if counts is None:
             counts, first = found, column.text
         else:
             _same_counts(first, counts, column.text, found, where)
-        as_numbers = name in (*plan.momentum, "charge", "pdg_id") or (
-            plan.btag is not None and name == plan.btag.column
-        )
-        if (name in plan.momentum and values.dtype.kind == "b") or (as_numbers and values.dtype.kind == "U"):
+        as_numbers = {*plan.momentum, "charge", "pdg_id"} | ({plan.btag.column} if plan.btag else set())
+        if (name in plan.momentum and values.dtype.kind == "b") or (name in as_numbers and values.dtype.kind == "U"):
             raise ReaderError(f"{where}, column {column.text!r}: expected numbers, found {values.dtype}")
         columns[name] = values
     assert counts is not None
@@ -156,9 +152,8 @@ def _define(
     event_columns: Mapping[str, np.ndarray | Column],
     where: str,
     waiting: tuple[str, ...],
-    converted: set[str],
+    units: Units,
 ) -> None:
-    """Add a defined column, and to ``converted`` its name where it is in GeV because of the card's unit."""
     definition = collection.plan.definition
     if name in collection.columns:
         return
@@ -166,18 +161,11 @@ def _define(
         raise ReaderError(f"definitions go in a circle: {' -> '.join((*waiting, name))}")
     expression = definition.define[name]
     for needed in expression.names & set(definition.define):
-        _define(needed, collection, event_columns, where, (*waiting, name), converted)
+        _define(needed, collection, event_columns, where, (*waiting, name), units)
     names = _names(expression, collection, event_columns, where)
     if set(names) == expression.names:  # else it is a definition that nothing reads
         values = evaluate_number(expression, names, where)
-        scale = UNITS[definition.unit]
-        if scale != 1 and name in _WITH_UNIT and not set(names) & converted:
-            # Momenta under other names are still in the file's unit; constants, and what tables make of codes, are not.
-            if any(column.dtype.kind == "f" for column in names.values()):
-                values = values * scale
-                converted.add(name)
-        elif set(names) & converted:
-            converted.add(name)
+        values = units.of_defined(name, expression, values, names)
         collection.columns[name] = np.broadcast_to(values, collection.event.shape)
 
 
@@ -218,7 +206,7 @@ def _to_polar(collection: Collection) -> None:
 def _add_defaults(collection: Collection, where: str) -> None:
     columns, kind = collection.columns, collection.plan.definition.kind
     size = len(collection.event)
-    columns[KIND] = _kinds(collection)
+    columns[KIND] = _kinds(collection, where)
     if kind is ObjectType.MET:
         columns["eta"] = columns["mass"] = np.zeros(size, dtype=np.float32)
     if "mass" not in columns:
@@ -267,19 +255,19 @@ def pdg_ids(collection: Collection) -> np.ndarray:
     return result
 
 
-def _kinds(collection: Collection) -> np.ndarray:
+def _kinds(collection: Collection, where: str) -> np.ndarray:
     kind = collection.plan.definition.kind
     if isinstance(kind, ObjectType):
         return np.full(len(collection.event), kind, np.int8)
     values = collection.columns[kind.column]
     kinds = np.full(len(values), -1 if kind.default is None else kind.default, np.int8)
     for code, mapped in kind.map.items():
-        kinds[values == (code if values.dtype.kind == "U" else _number(code))] = mapped
+        kinds[values == (code if values.dtype.kind == "U" else _number(code, kind.column, where))] = mapped
     return kinds
 
 
-def _number(code: str) -> float:
+def _number(code: str, column: str, where: str) -> float:
     try:
         return float(code)
     except ValueError:
-        return np.nan  # equal to no number
+        raise ReaderError(f"{where}, column {column!r}: holds numbers, but kind.map has the text {code!r}") from None

@@ -13,7 +13,7 @@ from pyg_hep.readers.card import CARTESIAN, KINEMATICS, MOMENTUM_SETS, MOTHER, B
 from pyg_hep.readers.columns import FileColumn, per_object
 from pyg_hep.readers.expression import Expression
 from pyg_hep.readers.formats import Format
-from pyg_hep.readers.report import ReadReport
+from pyg_hep.readers.report import TAGGING, ReadReport
 from pyg_hep.readers.source import Source
 from pyg_hep.schema import ObjectType
 
@@ -90,18 +90,16 @@ class ObjectPlanner:
         """The error to raise, which names a key of the definition."""
         return ReaderError(f"{self.source.path}: {problem}: change the key '{self.key}.{key}' of {self.card.source}")
 
-    def texts(self, column: str, pattern: str | None = None, full: bool = True) -> list[str]:
-        """Names that ``column`` may have in the file, with those that are no part of the collection if ``full``."""
-        pattern = self.pattern if pattern is None else pattern
+    def texts(self, column: str, pattern: str | None = None) -> list[str]:
+        """Names that ``column`` may have in the file; with a ``pattern``, those in that collection only."""
+        other, pattern = pattern is None, self.pattern if pattern is None else pattern
         is_met = self.definition.kind is ObjectType.MET
         default = self.style.met_pt if column == "pt" and is_met else self.style.names.get(column, column)
         names = self.definition.columns.get(column, (default,))
-        # A column of a friend belongs to no collection of the file.
-        friends = tuple(f"{friend}." for friend in self.card.friends)
-        texts = [name if friends and name.startswith(friends) else pattern.replace("{}", name) for name in names]
-        if full and (column in self.definition.columns or column in {btag.column for btag in self.definition.btag}):
+        texts = [pattern.replace("{}", name) for name in names]
+        if other and (column in self.definition.columns or column in {btag.column for btag in self.definition.btag}):
             # A full name is that of a column of another collection, with as many objects.
-            texts += [name for name in names if set(name) & set("._/")]
+            texts += [name for name in names if name not in texts]
         return texts
 
     def where(self, column: str, pattern: str | None = None) -> FileColumn | None:
@@ -134,6 +132,22 @@ class ObjectPlanner:
         """Names that a column may have in any of the collections."""
         return " or ".join(text for _, pattern in self.patterns() for text in self.texts(column, pattern))
 
+    def nearest_collection(self) -> str:
+        """The collection of the file whose name comes closest, of those with a part of a momentum."""
+        wanted = self.definition.collection[0]
+        if "{}" in wanted:
+            return nearest(self.texts("pt", wanted)[0], self.source.branches)
+        parts = {name for names in MOMENTUM_SETS for name in names}
+        parts |= {self.style.names.get(name, name) for name in parts} | {self.style.met_pt}
+        known = set()
+        for head, _, tail in (
+            pattern.replace("{}", part).partition("@") for pattern in self.style.patterns for part in sorted(parts)
+        ):
+            known |= {
+                b[len(head) : len(b) - len(tail)] for b in self.source.branches if re.match(_between(head, tail), b)
+            }
+        return nearest(wanted, known or self.source.branches)
+
     def names(self) -> set[str]:
         """Names that an expression can use."""
         head, _, tail = self.pattern.partition("{}")
@@ -149,18 +163,17 @@ class ObjectPlanner:
         telling |= {n for e in definition.define.values() for n in e.names}
         collection = ""
         for name, pattern in self.patterns():
-            # A column of another collection says nothing of this one.
-            if any(first_column(self.texts(column, pattern, full=False), self.source) for column in telling):
+            if any(self.where(column, pattern) for column in telling):
                 collection, self.pattern = name, pattern
                 break
         if not collection:
             if definition.optional:
                 return None
             name = self.key.partition(".")[2]
-            hint = nearest(self.branches_of("pt").partition(" or ")[0], self.source.branches)
             raise ReaderError(
                 f"{self.source.path}: no branch {self.branches_of('pt')} for the required object {name!r}: change the "
-                f"key '{self.key}.collection' of {self.card.source}, or set '{self.key}.optional: true' ({hint:.300})"
+                f"key '{self.key}.collection' of {self.card.source} ({self.nearest_collection():.300}), or set "
+                f"'{self.key}.optional: true'"
             )
         columns = self.momentum()
         momentum = tuple(name for name in columns if name != "charge")
@@ -197,7 +210,9 @@ class ObjectPlanner:
             missing = next(name for name in names if not self.has(name))
             wanted = " or ".join(self.texts(missing))
             raise self.fail(
-                f"no branch {wanted!r}, needed for the object {self.key.partition('.')[2]!r}", f"columns.{missing}"
+                f"no branch {wanted!r}, needed for the object {self.key.partition('.')[2]!r} "
+                f"({nearest(missing, self.names()):.300})",
+                f"columns.{missing}",
             )
         optional = ["charge"]
         if definition.kind not in (ObjectType.MET, ObjectType.PHOTON):
@@ -224,7 +239,9 @@ class ObjectPlanner:
             elif (column := self.where(name)) is not None:
                 columns[name] = column
             elif name not in made:
-                raise self.fail(f"no branch {' or '.join(self.texts(name))}, read by the object", f"columns.{name}")
+                hint = nearest(name, self.names())
+                wanted = " or ".join(self.texts(name))
+                raise self.fail(f"no branch {wanted}, read by the object ({hint:.300})", f"columns.{name}")
 
     def cuts(self) -> list[Expression]:
         """The cuts that are applied."""
@@ -289,7 +306,7 @@ class ObjectPlanner:
                     self.report.note(f"branch {branch} is not filled", self.source.path)
                     continue
             rule = f"> {btag.above}" if btag.above is not None else f"bit {btag.bit}"
-            self.report.note(f"b-tagging: {branch} {rule} ({btag.era})", self.source.path)
+            self.report.note(f"{TAGGING}{branch} {rule} ({btag.era})", self.source.path)
             return btag
         if self.definition.btag:
             wanted = ", ".join(self.texts(b.column)[0] for b in self.definition.btag)

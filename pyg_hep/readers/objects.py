@@ -22,7 +22,6 @@ _PI32 = np.float32(np.pi)
 _LOWEST_MASS = -1.0
 # Beyond these no collider has made a value: what lies there is damaged. GeV, 1, rad, GeV, e.
 _LARGEST = {"pt": 1e5, "eta": 20.0, "phi": 4 * np.pi, "mass": 1e5, "charge": 100.0}
-_FINITE = np.finfo(np.float64).max
 
 
 def wrap_phi(phi: np.ndarray) -> np.ndarray:
@@ -32,16 +31,11 @@ def wrap_phi(phi: np.ndarray) -> np.ndarray:
     return np.where(wrapped >= _PI32, -_PI32, wrapped)
 
 
-def invalid_objects(collection: Collection, judged: bool = True) -> dict[str, np.ndarray]:
+def invalid_objects(collection: Collection) -> dict[str, np.ndarray]:
     """Branch -> mask of the objects whose value cannot be.
 
     That is NaN in any column, an infinite or impossibly large momentum, pt < 0, or a mass below -1 GeV. What is only
     kept is left to :func:`invalid_kept`.
-
-    Args:
-        collection: the objects.
-        judged: the objects have passed their cuts. Before them only what is not finite counts, which no cut can judge:
-            files fill absent objects with numbers such as 999.9, which a cut removes.
     """
     result = {}
     btag = collection.plan.btag
@@ -50,17 +44,46 @@ def invalid_objects(collection: Collection, judged: bool = True) -> dict[str, np
             continue
         bad = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
         if column in KINEMATICS:
-            bad |= ~(np.abs(values) <= (_LARGEST[column] if judged else _FINITE))
+            bad |= _impossible(column, values)
         if btag is not None and column == btag.column:
             bad |= ~np.isfinite(values)
-        if column == "pt" and judged:
-            bad |= values < 0
-        if column == "mass" and judged:
-            bad |= values < _LOWEST_MASS
         if bad.any():
             where = collection.plan.columns.get(column)
             result[column if where is None else where.text] = bad
     return result
+
+
+def not_finite_objects(collection: Collection) -> dict[str, np.ndarray]:
+    """Branch -> mask of the objects whose value is NaN or infinite, of which no cut can tell anything.
+
+    Finite values that cannot be, such as 999.9 for no pseudorapidity, are left to the cuts, and so is what the reader
+    made of them, which need not be finite.
+    """
+    columns, plan = collection.columns, collection.plan
+    stand_in = np.zeros(len(collection.event), dtype=bool)
+    for column in set(KINEMATICS) & set(plan.columns):
+        stand_in |= np.isfinite(columns[column]) & _impossible(column, columns[column])
+    result = {}
+    for column, where in {**dict.fromkeys(columns), **plan.columns}.items():
+        if column in plan.only_kept or column.startswith(KEPT) or columns[column].dtype.kind != "f":
+            continue
+        finite = column in KINEMATICS or (plan.btag is not None and column == plan.btag.column)
+        bad = ~np.isfinite(columns[column]) if finite else np.isnan(columns[column])
+        if where is None:
+            bad &= ~stand_in
+        if bad.any():
+            result[column if where is None else where.text] = bad
+    return result
+
+
+def _impossible(column: str, values: np.ndarray) -> np.ndarray:
+    """Mask of the values that a column of the four-momentum, or the charge, cannot have."""
+    bad: np.ndarray = ~(np.abs(values) <= _LARGEST[column])
+    if column == "pt":
+        bad |= values < 0
+    if column == "mass":
+        bad |= values < _LOWEST_MASS
+    return bad
 
 
 def invalid_kept(collection: Collection) -> dict[str, np.ndarray]:
@@ -90,31 +113,32 @@ def apply_cuts(collection: Collection, where: str, cutflow: Counter[str] | None 
     collection.select(kept)
 
 
-def check_kinds(collection: Collection, where: str) -> None:
-    """Raise where the card's map has no kind for an object that passed the cuts.
+def check_kinds(collection: Collection, kept: np.ndarray, where: str) -> None:
+    """Raise where the card's map has no kind for an object that passed the cuts, in events that are ``kept``.
 
     Raises:
         ReaderError: names the column and the number or text.
     """
     kind = collection.plan.definition.kind
-    unknown = collection.columns[KIND] < 0
+    unknown = (collection.columns[KIND] < 0) & kept[collection.event]
     if isinstance(kind, KindColumn) and unknown.any():
         code = collection.columns[kind.column][unknown][0]
+        code = int(code) if code.dtype.kind == "f" and code == np.floor(code) else code
         raise ReaderError(
             f"{where}, column {kind.column!r}: the card's kind.map has no kind for {str(code)!r} "
             f"({nearest(str(code), kind.map)}); give 'default', or a cut that removes such objects"
         )
 
 
-def check_met(name: str, collection: Collection, where: str) -> None:
-    """Raise where an event has several missing transverse momenta.
+def check_met(name: str, collection: Collection, kept: np.ndarray, where: str) -> None:
+    """Raise where one of the events that are ``kept`` has several missing transverse momenta.
 
     Raises:
         ReaderError: says how to choose one.
     """
     if collection.plan.definition.kind is not ObjectType.MET:
         return
-    most = int(np.bincount(collection.event).max(initial=0))
+    most = int(np.bincount(collection.event[kept[collection.event]]).max(initial=0))
     if most > 1:
         raise ReaderError(
             f"{where}, object {name!r}: an event has {most} missing transverse momenta; choose one of the terms by its "

@@ -12,7 +12,7 @@ from pyg_hep.readers.event_plan import EventColumn, EventPlanner, names_of_objec
 from pyg_hep.readers.expression import Expression
 from pyg_hep.readers.formats import FORMATS
 from pyg_hep.readers.object_plan import ObjectPlan, ObjectPlanner
-from pyg_hep.readers.report import ReadReport
+from pyg_hep.readers.report import WEIGHTS, ReadReport
 from pyg_hep.readers.source import Source
 
 
@@ -30,6 +30,7 @@ class FilePlan:
         of_objects: object -> columns of it that expressions over events read.
         only_kept: those of them that nothing but ``keep`` reads: they may hold several values per event, and NaN where
             the expression deals with it.
+        lists: columns of which an expression reads positions or a reduction.
         branches: all that is read of the file.
     """
 
@@ -41,6 +42,7 @@ class FilePlan:
     late: Mapping[str, Expression]
     of_objects: Mapping[str, frozenset[str]]
     only_kept: frozenset[str]
+    lists: frozenset[str]
     branches: frozenset[str]
 
 
@@ -81,9 +83,8 @@ def plan_file(source: Source, card: Card, report: ReadReport) -> FilePlan:
         report.note(f"no branch {branches_of_absent}: events are read without {', '.join(absent)}", source.path)
     if skipped_cuts:
         report.note(f"no branch for optional cuts, which are skipped: {', '.join(skipped_cuts)}", source.path)
-    identity = _identity(
-        source, card.identity if card.identity is not None else source.identity or style.identity, report
-    )
+    stated = source.identity or style.identity
+    identity = _identity(source, stated if card.identity is None else card.identity, report)
     files = [column for column in (*events.columns.values(), weight) if isinstance(column, FileColumn)]
     files += [column for plan in (*objects.values(), *truth.values()) for column in plan.columns.values()]
     branches = {name for column in files for name in column.names} | set(identity.values())
@@ -91,8 +92,9 @@ def plan_file(source: Source, card: Card, report: ReadReport) -> FilePlan:
     of_objects = {name: frozenset(columns) for name, columns in events.of_objects.items()}
     only_kept = _only_kept(card, events, weight)
     return FilePlan(
-        objects, truth, identity, weight, events.columns, events.late, of_objects, only_kept, frozenset(branches)
-    )
+        objects, truth, identity, weight, events.columns, events.late, of_objects, only_kept,
+        _lists(card, events, weight), frozenset(branches),
+    )  # fmt: skip
 
 
 def _only_kept(card: Card, events: EventPlanner, weight: EventColumn | None) -> frozenset[str]:
@@ -108,6 +110,20 @@ def _only_kept(card: Card, events: EventPlanner, weight: EventColumn | None) -> 
     return frozenset(set(events.columns) - used)
 
 
+def _lists(card: Card, events: EventPlanner, weight: EventColumn | None) -> frozenset[str]:
+    """Columns of which an expression reads positions or a reduction."""
+    label = card.label
+    every: list[object] = [
+        *card.selection,
+        *card.keep.values(),
+        *events.columns.values(),
+        *events.late.values(),
+        weight,
+    ]
+    every += [] if label is None else [label.value, *label.classes.values(), *label.numbers.values()]
+    return frozenset(n for expression in every if isinstance(expression, Expression) for n in expression.names_of_lists)
+
+
 def _weight(events: EventPlanner, card: Card, report: ReadReport) -> EventColumn | None:
     texts, path = card.weight.value, events.source.path
     weight = events.weight()
@@ -121,7 +137,7 @@ def _weight(events: EventPlanner, card: Card, report: ReadReport) -> EventColumn
             )
         report.note(f"no branch {wanted} ({hint:.300}): every event has weight 1", path)
     if weight is not None and len(texts) > 1:
-        report.note(f"weights: {weight.text}, the first of {', '.join(texts)} that the file has", path)
+        report.note(f"{WEIGHTS}{weight.text}, the first of {', '.join(texts)} that the file has", path)
     return weight
 
 

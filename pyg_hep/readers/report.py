@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+TAGGING = "b-tagging: "
+"""Start of the note on the discriminant that is used."""
+SKIPPED_FILE = "skipped: "
+"""Start of the note on a file that is not read at all, which has a message of its own."""
+WEIGHTS = "weights: "
+"""Start of the note on the weight that is used."""
 _COUNTS = (
     "entries",
     "sum_of_weights",
@@ -18,9 +26,6 @@ _COUNTS = (
     "duplicates",
     "selected",
 )
-
-# Notes of what was done; files that could not be read are named by a message of their own.
-_NOT_LEFT_OUT = ("b-tagging: ", "weights: ", "skipped: ")
 
 
 @dataclass
@@ -103,25 +108,30 @@ class ReadReport:
 
     def lines(self) -> list[str]:
         """Readable summary, one statement a line."""
-        result = [f"{self.entries} events read, {self.selected} selected", *self._dropped()]
+        result = [f"{self.entries} events read, {self.selected} selected"]
+        if self.clipped_masses:
+            result.append(f"{self.clipped_masses} slightly negative masses set to 0")
+        result += self._dropped()
         result += [f"{count} events after {cut}" for cut, count in self.cutflow.items()]
-        return result + [_with_files(*note) for note in self.notes.items()]
+        return result + [_with_files(message, files) for message, files in self.notes.items()]
 
     def left_out(self) -> list[str]:
-        """What was not read, skipped or dropped, one statement a line; empty where all is there.
+        """What is not in the events although card and files could make one expect it, one statement a line.
 
-        Events that a selection leaves out are meant to be.
+        Cuts that were applied, discriminants and weights that are used, and files that were skipped as asked are no
+        part of it.
         """
-        notes = [_with_files(*note) for note in self.notes.items() if not note[0].startswith(_NOT_LEFT_OUT)]
-        return [*self._dropped(), *notes]
+        expected = (TAGGING, SKIPPED_FILE, WEIGHTS)
+        notes = [_with_files(note, files) for note, files in self.notes.items() if not note.startswith(expected)]
+        return self._dropped() + notes
 
     def _dropped(self) -> list[str]:
+        """Events that were dropped or repeated, with their numbers."""
         result = []
         if dropped := sum(self.invalid.values()):
             columns = ", ".join(f"{name}: {count}" for name, count in sorted(self.invalid.items()))
             result.append(f"{dropped} events dropped for NaN, infinite or impossible values ({columns})")
         for count, what in (
-            (self.clipped_masses, "slightly negative masses set to 0"),
             (self.negative_weights, "events dropped for their negative weight"),
             (self.unlabelled, "events dropped because no class of the card holds them"),
             (self.duplicates, "events whose run, luminosity block and event number were there before"),
@@ -129,6 +139,15 @@ class ReadReport:
             if count:
                 result.append(f"{count} {what}")
         return result
+
+
+def say_left_out(report: ReadReport, name: str) -> None:
+    """Print what reading left out on standard error; nothing where nothing was, or where ``PYG_HEP_QUIET`` is set."""
+    lines = report.left_out()
+    if not lines or os.environ.get("PYG_HEP_QUIET"):
+        return
+    total = f"{report.entries} events read, {report.selected} selected"
+    print(f"{name}: {total}; left out:", *(f"  {line}" for line in lines), sep="\n", file=sys.stderr)
 
 
 def _with_files(message: str, files: list[str]) -> str:

@@ -314,3 +314,22 @@ def test_labels_kept_columns_and_truth_are_stored_with_every_graph(tmp_path, nan
     assert float(batch.btag_score[batch.btag == 1].min()) > 0.2489
     assert dataset.class_names == ["n_jet", "has_muon"]
     assert dataset.num_classes == 2
+
+
+def test_what_reading_left_out_is_said_once(nanoaod, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("PYG_HEP_QUIET", raising=False)
+    objects = {"jet": {"kind": "jet", "collection": "Jet"}, "fat": {"kind": "jet", "collection": "Fat"}}
+    objects["fat"]["optional"] = True
+    objects["jet"]["cuts"] = ["pt > 30", "tightness > 2 ?"]
+    weight = {"value": "genWeigth", "required": False}
+    card = {"name": "mine", "objects": objects, "weight": weight, "identity": {"event_number": "event_of_file"}}
+    EventDataset(tmp_path / "said", card, nanoaod)
+    said = capsys.readouterr().err
+    for text in ("no branch genWeigth", "Fat_pt", "tightness > 2", "event_of_file", "mine: 500 events read"):
+        assert said.count(text) == 1, text
+    assert len(said.strip().splitlines()) == 5
+    EventDataset(tmp_path / "said", card, nanoaod)
+    EventDataset(tmp_path / "quiet", card, nanoaod, verbose=False)
+    del objects["fat"], objects["jet"]["cuts"]
+    EventDataset(tmp_path / "complete", {"name": "all", "objects": objects}, nanoaod)
+    assert capsys.readouterr().err == ""

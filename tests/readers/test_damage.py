@@ -458,6 +458,8 @@ def entries(path, card):
 IMPOSSIBLE = [(name, CASES[name].pt, CASES[name].at, v) for name in CHANGEABLE for v in (np.nan, np.inf, -np.inf, 1e30)]
 IMPOSSIBLE += [(name, *values) for name in CHANGEABLE for values in CASES[name].impossible]
 IMPOSSIBLE += [(name, CASES[name].weight, (), v) for name in CHANGEABLE if CASES[name].weight for v in (np.nan, np.inf)]
+# Finite values of objects that the card's cuts remove: their events lose the object and stay.
+REMOVED_BY_CUTS = {("nanoaod", "Jet_pt"), ("rntuple", "Jet_pt"), ("delphes", "Jet.PT"), ("delphes", "Jet.Mass")}
 
 
 @pytest.mark.parametrize(("name", "column", "at", "value"), IMPOSSIBLE)
@@ -472,6 +474,10 @@ def test_impossible_value_drops_its_event_and_is_counted(name, column, at, value
     path = rewritten(case, good[name], tmp_path, change)
     expected, _ = entries(good[name], case.card)
     found, report = entries(path, case.card)
+    if (name, column, value) in {(*place, -5.0) for place in REMOVED_BY_CUTS}:
+        assert set(expected) - set(found) <= {event[0]}
+        assert not report.invalid
+        return
     assert found == [entry for entry in expected if entry != event[0]]
     assert sum(report.invalid.values()) == 1
 

@@ -111,6 +111,60 @@ def test_a_number_for_an_absent_object_counts_only_where_no_cut_removes_it(tmp_p
     assert (report.invalid, 10 in events.entry.tolist()) == ({"Jet_pt": 1}, False)
 
 
+def spoil_with(column, value):
+    """Another value of one column of the first jet of event 10."""
+
+    def change(branches):
+        jets = branches["Jet"]
+        counts = ak.num(jets["pt"])
+        assert counts[10] > 0
+        values = ak.to_numpy(ak.flatten(jets[column])).copy()
+        values[int(ak.sum(counts[:10]))] = value
+        jets[column] = ak.unflatten(values, counts)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "cut"),
+    [
+        ("pt", -5.0, "pt >= 0"),
+        ("pt", -999.0, "pt >= 0"),
+        ("eta", 999.9, "abs(eta) <= 10"),
+        ("mass", -999.0, "mass > -10"),
+        ("phi", -99.0, "phi > -9"),
+    ],
+)
+def test_stand_in_for_no_value_drops_its_event_only_where_the_object_passes_the_cuts(tmp_path, column, value, cut):
+    path = corrupted(tmp_path, spoil_with(column, value))
+    jets = {"kind": "jet", "collection": "Jet"}
+    removed, passed = ReadReport(), ReadReport()
+    with_cut = read_events(path, {"name": "a", "objects": {"jet": {**jets, "cuts": [cut]}}}, report=removed)
+    assert removed.invalid == {}
+    assert 10 not in with_cut.entry or np.max(np.abs(with_cut.objects.eta[with_cut.entry == 10])) < 10
+    everything = read_events(path, {"name": "a", "objects": {"jet": jets}}, report=passed)
+    assert passed.invalid == {f"Jet_{column}": 1}
+    assert 10 not in everything.entry
+    assert removed.selected - passed.selected <= 1
+    assert removed.objects["jet"][cut] == passed.objects["jet"]["read"] - 1
+
+
+def test_mass_from_an_energy_at_no_pseudorapidity_is_judged_after_the_cuts_too(tmp_path):
+    def change(branches):
+        spoil_with("eta", 999.9)(branches)
+        jets = branches["Jet"]
+        jets["energy"] = jets["pt"] * np.cosh(ak.where(abs(jets["eta"]) > 10, 0, jets["eta"])) + 5
+        del jets["mass"]
+
+    path, report = corrupted(tmp_path, change), ReadReport()
+    jets = {"kind": "jet", "collection": "Jet", "cuts": ["abs(eta) < 10"]}
+    read_events(path, {"name": "a", "objects": {"jet": jets}}, report=report)
+    assert report.invalid == {}
+    report = ReadReport()
+    read_events(path, {"name": "a", "objects": {"jet": {**jets, "cuts": []}}}, report=report)
+    assert report.invalid == {"Jet_eta": 1}
+
+
 def test_impossible_four_vector_is_an_error_where_the_card_says_so(tmp_path):
     path = corrupted(tmp_path, spoil_jet(np.nan))
     card = {"name": "strict", "on_invalid": "error", "objects": {"jet": {"kind": "jet", "collection": "Jet"}}}

@@ -78,3 +78,17 @@ def test_any_text_is_an_expression_or_one_clear_error(text):
     except ConfigError:
         return
     assert expression.names is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sum(pt) + w", {"pt"}),
+        ("x[0] > 2 and y > 1", {"x"}),
+        ("max(x) > x", set()),
+        ("abs(x) + min(y[:2])", {"y"}),
+        ("a.b[1] + count(jet, pt > 2)", {"a.b"}),
+    ],
+)
+def test_names_of_lists_are_those_that_only_positions_and_reductions_read(text, expected):
+    assert Expression(text).names_of_lists - {"jet.pt"} == expected

@@ -113,6 +113,18 @@ def test_column_that_differs_within_an_event_is_no_event_column(tmp_path):
             read_events(path, card(group_by="event", **keys))
 
 
+def test_rows_are_lists_for_reductions_and_positions(rows):
+    pt = ak.unflatten(table()["pt"], SIZES)
+    keys = {"selection": ["sum(pt) > 100", "max(w) < 4"], "keep": {"first": "pt[0]"}}
+    events = read_events(rows, card(group_by="event", weight={"value": "2 * w"}, **keys))
+    passed = (ak.sum(pt, axis=1) > 100) & (np.arange(5) < 3)
+    assert ak.sum(passed) == 2
+    assert events.first.tolist() == pt[passed][:, 0].to_numpy().astype(np.float32).tolist()
+    assert events.weight.tolist() == (2 * (np.arange(5) + 0.5))[passed].tolist()
+    with pytest.raises(ReaderError, match=r"column 'pt'.*differs between the rows of one event"):
+        read_events(rows, card(group_by="event", selection=["pt > 0"]))
+
+
 def test_nan_that_is_repeated_drops_the_event_and_is_counted(tmp_path):
     report = ReadReport()
     path = changed(tmp_path, w=np.repeat([np.nan, 1, 1, 1, 1], SIZES))

@@ -82,6 +82,14 @@ def test_columns_of_another_tree_are_read_wherever_a_branch_is(tmp_path):
     assert events.objects.score.tolist() == [[1], [2], [3, 4, 5], [6]]
 
 
+def test_expressions_read_columns_of_friends_by_their_names(tmp_path):
+    path = write(tmp_path / "a.root", Events=jets(), F={"pu": np.arange(5) + 0.5})
+    keys = {"weight": {"value": "event * F.pu"}, "selection": ["F.pu > 1"], "keep": {"twice": "2 * F.pu"}}
+    events = read_events(path, card(friends={"F": {"tree": "F"}}, **keys))
+    assert events.weight.tolist() == [9, 22.5, 17.5, 27]
+    assert events.twice.tolist() == [3, 5, 7, 9]
+
+
 @pytest.mark.parametrize("tree", ["Friends", None])
 def test_collections_of_a_friend_are_collections(tmp_path, tree):
     path = write(tmp_path / "a.root", Events=jets(1))
@@ -186,6 +194,7 @@ def test_names_that_a_file_has_itself_are_refused(tmp_path):
         ({"F": {"on": "run"}}, r"key 'friends\.F': give 'files', or 'tree'"),
         ({"F": {"file": "x"}}, r"key 'friends\.F\.file': unknown key, did you mean 'files'"),
         ({"F.x": {"tree": "t"}}, r"key 'friends\.F\.x': a friend needs a name"),
+        ({"jet": {"tree": "t"}}, r"key 'friends\.jet': there is an object of the same name"),
         ({"F": {"files": "x", "reader": "rot"}}, r"key 'friends\.F\.reader': .*did you mean 'root'"),
     ],
 )

@@ -172,7 +172,7 @@ def test_kind_from_a_column_of_numbers_or_text(codes):
     text = isinstance(codes[0][0], str)
     values = Column(np.concatenate([np.array(c) for c in codes]), np.array([2, 1]))
     kinds = {"e": ObjectType.ELECTRON, "mu": ObjectType.MUON} if text else {}
-    kinds |= {} if text else {"11": ObjectType.ELECTRON, "-13": ObjectType.MUON, "none": ObjectType.TAU}
+    kinds |= {} if text else {"11": ObjectType.ELECTRON, "-13": ObjectType.MUON}
     polar = {name: jagged([[1, 2], [3]]) for name in ("pt", "eta", "phi")}
     without = read(polar | {"code": values}, 2, kind=KindColumn("code", kinds))
     assert without.columns[KIND].tolist() == [ObjectType.ELECTRON, ObjectType.MUON, -1]
