@@ -219,7 +219,11 @@ class _Parser(CardValues):
 
     def numbers_of_objects(self, value: Any, key: str) -> dict[str, str]:
         """Name of a column, or several for columns that begin differently."""
-        return self.mapping(value if isinstance(value, Mapping) else {"": value}, key, self.text)
+
+        def column(value: Any, key: str) -> str:
+            return self.columns(self.text(value, key), key)[0]
+
+        return self.mapping(value, key, column) if isinstance(value, Mapping) else {"": column(value, key)}
 
     def record_numbers(self, value: Any, key: str) -> tuple[int, ...]:
         return self.several(value if isinstance(value, list) else [value], key, self.count)

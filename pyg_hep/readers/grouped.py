@@ -167,12 +167,13 @@ def grouped_by_numbers(source: Source, kind: str, names: Mapping[str, str], card
     Raises:
         ReaderError: when the numbers are missing, are none, or cannot be those of the columns.
     """
-    check_branches(source, names.values(), kind, card)
     offsets = {}
     for start, name in names.items():
+        column = FileColumn(name)
+        check_branches(source, column.names, kind, card)
         where = f"{source.path}: column {name!r}, the key {kind!r} of {card}"
-        size = source.num_entries_of([name])
-        values = per_event(source.read([name], 0, size)[name], where)
+        size = source.num_entries_of(column.names)
+        values = per_event(column.take(source.read(column.names, 0, size), source.path), where)
         if values.dtype.kind not in "iu" or np.any(values < 0):
             raise ReaderError(f"{where}: expected numbers of objects, found {values.dtype if size else 'nothing'}")
         values = values.astype(np.int64)
@@ -181,14 +182,14 @@ def grouped_by_numbers(source: Source, kind: str, names: Mapping[str, str], card
             continue
         if not size or values[0] != 0 or np.any(np.diff(values) < 0):
             raise ReaderError(f"{where}: expected positions that begin with 0 and never fall")
-        offsets[start] = _with_end(source, start, name, values, where)
+        offsets[start] = _with_end(source, start, column.names, values, where)
     return GroupedSource(source, offsets)
 
 
-def _with_end(source: Source, start: str, name: str, values: np.ndarray, where: str) -> np.ndarray:
+def _with_end(source: Source, start: str, own: Sequence[str], values: np.ndarray, where: str) -> np.ndarray:
     """Positions of first objects with the number of all objects behind them, where it is not there."""
     lengths: dict[str, int] = {}
-    for other in sorted(set(source.branches) - {name}):
+    for other in sorted(set(source.branches) - set(own)):
         try:
             lengths[other] = source.num_entries_of([other])
         except ReaderError:

@@ -223,6 +223,14 @@ def test_root_trees_are_grouped_too(tmp_path):
     assert events.weight.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
 
 
+def test_rows_of_csv_files_are_grouped_too(tmp_path):
+    columns = table()
+    np.savetxt(tmp_path / "a.csv", np.stack(list(columns.values()), axis=1), "%.6g", ",", header=",".join(columns))
+    events = read_events(tmp_path / "a.csv", card(reader="csv", group_by="event", weight={"branch": "w"}))
+    assert ak.num(events.objects).tolist() == SIZES.tolist()
+    assert events.event_number.tolist() == [7, 8, 11, 3, 2]
+
+
 # Arrays beside numbers of objects
 
 COUNTS = np.array([2, 0, 3, 1])
@@ -266,6 +274,14 @@ def test_numbers_of_objects_cut_their_arrays(tmp_path, keys, first):
     path = arrays(tmp_path / "a.h5", first)
     # The event without jets has no node and is left out.
     assert sizes_and_weights(path, **keys) == ([2, 3, 1], [0.5, 2.5, 3.5])
+
+
+@pytest.mark.parametrize("keys", [{"offsets": "ranges[0]"}, {"counts": "ranges[1]"}])
+def test_numbers_of_objects_may_be_a_part_of_a_table(tmp_path, keys):
+    path = arrays(tmp_path / "a.h5", ranges=np.array([[0, 2], [2, 0], [2, 3], [5, 1]]))
+    assert sizes_and_weights(path, **keys) == ([2, 3, 1], [0.5, 2.5, 3.5])
+    with pytest.raises(ConfigError, match=r"key 'counts': 'ranges\[' is no column"):
+        sizes_and_weights(path, counts="ranges[")
 
 
 @pytest.mark.parametrize("first", [[0, 2, 2, 6], [0, 2, 2, 6, 6]])
