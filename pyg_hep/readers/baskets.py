@@ -11,6 +11,12 @@ from uproot.interpretation.numerical import AsDtype
 
 from pyg_hep.readers.columns import Column
 
+# Class of a leaf -> its numbers, without sign where the leaf says so.
+_LEAVES = {
+    "TLeafO": "b1", "TLeafB": "i1", "TLeafS": "i2", "TLeafI": "i4", "TLeafL": "i8", "TLeafG": "i8", "TLeafF": "f4",
+    "TLeafD": "f8",
+}  # fmt: skip
+
 
 def single_basket_columns(tree: Any, keys: Iterable[str], entries: int) -> dict[str, Column]:
     """Those of ``keys`` that are numbers or lists of numbers, all entries of which lie in one sound basket.
@@ -36,21 +42,52 @@ def single_basket_columns(tree: Any, keys: Iterable[str], entries: int) -> dict[
 def _column(branch: Any, entries: int) -> Column | None:
     if branch.num_baskets != 1 or branch.num_entries != entries:
         return None
+    numbers = _plain_numbers(branch) or _interpreted_numbers(branch)
+    if numbers is None:
+        return None
+    stored, is_list = numbers
+    basket = branch.basket(0)
+    if basket.num_entries != entries:
+        return None
+    native, size = stored.newbyteorder("="), stored.itemsize
+    if not is_list:
+        values = np.frombuffer(basket.data, dtype=stored)
+        return Column(values.astype(native)) if len(values) == entries else None
+    edges = basket.byte_offsets
+    counts, rest = np.divmod(np.diff(edges).astype(np.int64), size)
+    if len(counts) != entries or rest.any() or (counts < 0).any() or edges[0] != 0 or edges[-1] != len(basket.data):
+        return None
+    return Column(np.frombuffer(basket.data, dtype=stored).astype(native), counts)
+
+
+def _plain_numbers(branch: Any) -> tuple[np.dtype[Any], bool] | None:
+    """Type as stored, and whether entries are lists, of a branch with one leaf of numbers ``x/F`` or ``x[nx]/F``.
+
+    uproot's interpretation says the same of them, and takes as long as all else that is done with a small branch.
+    """
+    leaves = branch.member("fLeaves")
+    # Streamers say more of a branch than its leaves do.
+    if branch.classname != "TBranch" or len(leaves) != 1:
+        return None
+    leaf = leaves[0]
+    stored = _LEAVES.get(leaf.classname)
+    if stored is None or leaf.member("fLen") != 1:
+        return None
+    counter, dimensions = leaf.member("fLeafCount"), leaf.member("fTitle").count("[")
+    if dimensions != (counter is not None):
+        return None
+    unsigned = stored[0] == "i" and leaf.member("fIsUnsigned")
+    return np.dtype((">u" if unsigned else ">") + (stored[1:] if unsigned else stored)), bool(dimensions)
+
+
+def _interpreted_numbers(branch: Any) -> tuple[np.dtype[Any], bool] | None:
+    """The same of what uproot interprets as numbers, or lists of numbers, that are stored as they are."""
     interpretation = branch.interpretation
     numbers = interpretation.content if type(interpretation) is AsJagged else interpretation
     if type(numbers) is not AsDtype or numbers.from_dtype.shape or numbers.to_dtype.shape:
         return None
     if numbers.from_dtype.fields or getattr(interpretation, "header_bytes", 0):
         return None
-    basket = branch.basket(0)
-    if basket.num_entries != entries:
+    if numbers.to_dtype != numbers.from_dtype.newbyteorder("="):
         return None
-    stored, size = numbers.from_dtype, numbers.from_dtype.itemsize
-    if numbers is interpretation:
-        values = np.frombuffer(basket.data, dtype=stored)
-        return Column(values.astype(numbers.to_dtype)) if len(values) == entries else None
-    edges = basket.byte_offsets
-    counts, rest = np.divmod(np.diff(edges).astype(np.int64), size)
-    if len(counts) != entries or rest.any() or (counts < 0).any() or edges[0] != 0 or edges[-1] != len(basket.data):
-        return None
-    return Column(np.frombuffer(basket.data, dtype=stored).astype(numbers.to_dtype), counts)
+    return numbers.from_dtype, numbers is not interpretation

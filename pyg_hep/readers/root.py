@@ -21,6 +21,8 @@ from pyg_hep.readers.source import NoColumnError, Source, is_remote, reading
 # A page of 8 million equal bits, the most that ROOT writes, becomes 200,000 times smaller.
 _MOST_NUMBERS_PER_BYTE = 1_000_000
 _SMALL = 10_000_000  # bytes
+# A file of up to so many entries is read whole, by whoever looks into it first.
+_FEW = 1000
 
 
 class RootSource(Source):
@@ -39,6 +41,7 @@ class RootSource(Source):
 
     def __init__(self, path: str | os.PathLike[str], tree: str | None = None):
         super().__init__(path)
+        self._whole: dict[str, Column] = {}
         with reading(self.path, "the file"):
             self._file = uproot.open(self.path, **self._options())
         try:
@@ -119,6 +122,13 @@ class RootSource(Source):
         return float(total / self.num_entries)
 
     def _arrays(self, names: list[str], start: int, stop: int) -> dict[str, Column]:
+        """Columns; those of a file of few entries are kept, as probes and sizes ask for most of them before."""
+        if (start, stop) != (0, self.num_entries) or self.num_entries > _FEW:
+            return self._fresh(names, start, stop)
+        self._whole |= self._fresh([name for name in names if name not in self._whole], start, stop)
+        return {name: self._whole[name] for name in names}
+
+    def _fresh(self, names: list[str], start: int, stop: int) -> dict[str, Column]:
         places = {name: self._places[name] for name in names}
         columns: dict[str, Column] = {}
         # An address is read by one request for all columns, not by one for each.
