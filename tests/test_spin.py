@@ -59,7 +59,7 @@ def pairs():
 
 @pytest.fixture(scope="module")
 def hard_events():
-    """Top, antitop, positive and negative lepton ``[N, 4]`` of the LHE file, and whether gluons made the pair ``[N]``."""
+    """Top, antitop, positive and negative lepton ``[N, 4]`` of the file, and whether gluons made the pair ``[N]``."""
     if not LHE.exists():
         pytest.skip(f"{LHE} is not there")
     from pyg_hep.simulation.lhe import events_of
@@ -129,7 +129,8 @@ def test_singlet_and_scalar_have_the_slopes_of_their_states():
     parts = plus * minus
     np.testing.assert_allclose(han, parts.sum(1) - 2 * (plus @ k) * (minus @ k), atol=1e-12)
     weight = singlet_weight(hel)
-    assert weight.min() >= 0 and weight.max() <= 2
+    assert weight.min() >= 0
+    assert weight.max() <= 2
     for values, weights, slope in (
         (hel, weight, 1.0), (han, weight, 1 / 3), (han, 1 - han, -1.0), (hel, 1 - han, -1 / 3),
     ):  # fmt: skip
@@ -245,11 +246,12 @@ def test_isotropic_decays_of_the_hard_tops_get_their_correlation_from_the_weight
         weights.append(np.where(gluons, *(density.weight(axes, plus, minus) for density in densities)))
         values.append(3 * c_hel(plus, minus))
     c, w = np.concatenate(values), np.concatenate(weights)
-    assert w.min() >= 0.0 and w.max() <= 2.0
+    assert w.min() >= 0.0
+    assert w.max() <= 2.0
     assert abs(w.mean() - 1) < 0.002
     assert w.sum() ** 2 / (w**2).sum() / w.size == pytest.approx(0.93, abs=0.01)
     mean, error = mean_and_error(c, w)
     assert error < 0.0025
-    # The formula's own mean over these tops is 0.2051 +- 0.0013, the decays of the file's matrix element 0.201 +- 0.007.
+    # The formula's own mean over these tops is 0.2051 +- 0.0013; the file's matrix element has 0.201 +- 0.007.
     assert abs(mean - 0.2051) < 4 * error
     assert abs(mean_and_error(c)[0]) < 4 * error
