@@ -87,7 +87,8 @@ def test_abasov_has_five_groups_of_one_size_and_untrained_hard_events_for_the_se
 def test_bumblebee_has_one_background_two_signals_and_a_control_where_the_file_is(lhe_dir: Path):
     samples = {sample.name: sample for sample in bumblebee_samples(1000)}
     assert {name: sample.events for name, sample in samples.items()} == {
-        "events/ttbar": 1000, "events/toponium": 100, "events/toponium_threshold": 100,
+        "events/ttbar": 1000,
+        "events/toponium": 125, "events/toponium_threshold": 125,
     }  # fmt: skip
     assert all("24:onIfAny = 11 13" in sample.settings and not sample.lhe for sample in samples.values())
     # The scale and the densities of the LHE file, without which 3<c_hel> is 0.224 instead of 0.200.
