@@ -13,6 +13,7 @@ HEAVY = ("sklearn", "lightning", "matplotlib", "mplhep", "pandas", "h5py", "dask
     [
         ("import pyg_hep.readers", ("torch", "torch_geometric", "tensorboard", *HEAVY)),
         ("from pyg_hep.datasets import EventDataset, TopTagging", ("tensorboard", *HEAVY)),
+        ("import pyg_hep.spin, pyg_hep.simulation", ("torch", "torch_geometric", *HEAVY)),
         ("import pyg_hep.evaluation", ("torch", *HEAVY)),
         (
             "import pyg_hep.evaluation.plots, pyg_hep.evaluation.event_display; pyg_hep.evaluation.compare_histograms",

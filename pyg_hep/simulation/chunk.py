@@ -18,6 +18,7 @@ from pyg_hep.simulation.lhe import Slice, events_of, write_slice
 from pyg_hep.simulation.matching import standard_output_closed, veto_hook
 from pyg_hep.simulation.processes import find_process
 from pyg_hep.simulation.slha import stop_spectrum
+from pyg_hep.simulation.spins import spin_weights
 
 CHUNK_SIZE = 1000
 """Events per chunk; fixed, so that the same seed gives the same events with any number of workers."""
@@ -93,6 +94,7 @@ def make_chunk(chunk: Chunk, report: Callable[[int], object] | None = None) -> C
             columns = simulate_detector(events, rng)
             columns.scalars["event"] = numbers.astype(np.uint64)
             columns.scalars["genWeight"] = weights.astype(np.float32)
+            columns.scalars["spinWeight"] = _spin_weights(chunk, columns)
             parts.append(columns)
             if report is not None:
                 report(events.count)
@@ -106,6 +108,13 @@ def make_chunk(chunk: Chunk, report: Callable[[int], object] | None = None) -> C
     if isinstance(source, _Matched):
         return replace(result, vetoed=source.vetoed, matched=source.matched, tried=source.tried)
     return result
+
+
+def _spin_weights(chunk: Chunk, columns: EventColumns) -> Array:
+    """Weights for the spins that Pythia leaves out; LHE files bring theirs, or decays that are not known here: 1."""
+    state = find_process(chunk.process).spin if chunk.slice is None else ""
+    partons = (columns.scalars[f"Generator_id{k}"].astype(np.int64) for k in (1, 2))
+    return spin_weights(state, columns.collections["GenPart"], *partons).astype(np.float32)
 
 
 class _Native:

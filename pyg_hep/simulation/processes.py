@@ -7,8 +7,12 @@ settings of their own are not in Pythia 8: they shower hard events from Les Houc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pyg_hep.errors import ConfigError, nearest
+
+SpinState = Literal["", "top_pair", "singlet"]
+"""Spin state that Pythia does not give to a top pair: that of leading-order QCD, that of a pseudoscalar, or neither."""
 
 COMMON_SETTINGS = ("25:m0 = 125.0", "6:m0 = 172.5")
 """Masses of the Higgs boson and the top quark in GeV, as in Ho et al., arXiv:2412.10665, section II."""
@@ -29,6 +33,7 @@ class Process:
         slha: whether the supersymmetric spectrum of :mod:`pyg_hep.simulation.slha` is loaded.
         lhe: which hard events the LHE files must hold; empty for processes native to Pythia.
         branching_fraction: of the decays that ``decays`` forces on LHE hard events; scales their cross section.
+        spin: spin state that Pythia's own hard events lack; :mod:`pyg_hep.simulation.spins` weights them for it.
     """
 
     description: str
@@ -39,6 +44,7 @@ class Process:
     slha: bool = False
     lhe: str = ""
     branching_fraction: float = 1.0
+    spin: SpinState = ""
 
     @property
     def native(self) -> bool:
@@ -70,7 +76,7 @@ PROCESSES: dict[str, Process] = {
     ),
     "singletop_t": Process("single top quark, t-channel", r"single $t$ ($t$-ch.)", ("Top:qq2tq(t:W) = on",)),
     "singletop_s": Process("single top quark, s-channel", r"single $t$ ($s$-ch.)", ("Top:ffbar2tqbar(s:W) = on",)),
-    "ttbar": Process("top-quark pair", r"$t\bar{t}$", TOP_PAIR),
+    "ttbar": Process("top-quark pair", r"$t\bar{t}$", TOP_PAIR, spin="top_pair"),
     "ttyy": Process(
         "top-quark pair with two photons",
         r"$t\bar{t}\gamma\gamma$",
@@ -165,8 +171,9 @@ PROCESSES: dict[str, Process] = {
         r"$t\bar{t} \to 2\ell$",
         lhe="p p -> t tbar -> b l+ nu bbar l- nubar with the tops and W bosons as mothers",
     ),
+    # A toy: the bound state is no resonance of this line shape (arXiv:2505.03869 has the Green's function instead).
     "toponium": Process(
-        "toponium as a pseudoscalar resonance of 343 GeV decaying to a top-quark pair",
+        "toponium, a toy: a pseudoscalar resonance of 343 GeV decaying to a top-quark pair",
         r"toponium ($\eta_t$)",
         (
             *TWO_DOUBLETS,
@@ -177,17 +184,20 @@ PROCESSES: dict[str, Process] = {
             "36:onMode = off",
             "36:addChannel = 1 0.9 100 6 -6",
         ),
+        spin="singlet",
     ),
+    # Pythia's own spin correlations at threshold (TopThreshold:pseudoscalar) are left out: they are those of a singlet
+    # for quarks and gluons alike and end 20 GeV above the threshold, where ordinary top pairs are still correlated.
     "toponium_threshold": Process(
         "top-quark pair at threshold with the bound-state enhancement, 325 < m(t tbar) < 380 GeV",
         r"$t\bar{t}$ at threshold",
         (
             *TOP_PAIR,
             "TopThreshold:model = 2",
-            "TopThreshold:pseudoscalar = on",
             "PhaseSpace:mHatMin = 325.0",
             "PhaseSpace:mHatMax = 380.0",
         ),
+        spin="top_pair",
     ),
     # id 54 is Pythia's spin-0 dark-matter mediator, whose default table decays it to quarks and gluons.
     "singletop_phi": Process(

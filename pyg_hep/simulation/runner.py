@@ -65,7 +65,9 @@ def simulate(
         The path of the file: trees ``Events`` (names and types of NanoAOD) and ``Runs`` (number of events, sums
         of weights, cross section in pb with its error, failed attempts). The cross section of an LHE process
         whose decays are forced (H to two photons) is multiplied by the branching fraction, that of a merged sample
-        by the share that its matching keeps (``genEventVetoed`` counts the events that it took out).
+        by the share that its matching keeps (``genEventVetoed`` counts the events that it took out). ``spinWeight``,
+        not a part of ``genWeight``, gives the top pairs with two leptons of native processes the spin correlations
+        that Pythia leaves out (:mod:`pyg_hep.simulation.spins`); its mean is 1, and it is 1 for all other events.
 
     Raises:
         ConfigError: for an unknown process or an argument out of range.

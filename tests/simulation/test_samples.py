@@ -14,6 +14,7 @@ from pyg_hep.simulation.samples import (
     KISHIMOTO_TASKS,
     Sample,
     abasov_samples,
+    bumblebee_samples,
     ho_samples,
     kishimoto_samples,
 )
@@ -81,6 +82,23 @@ def test_abasov_has_five_groups_of_one_size_and_untrained_hard_events_for_the_se
     (lhe_dir / "tq_phi.lhe").unlink()
     with pytest.raises(ConfigError, match=r"'singletop_phi' needs tq_phi\.lhe"):
         abasov_samples(300, lhe_dir)
+
+
+def test_bumblebee_has_one_background_two_signals_and_a_control_where_the_file_is(lhe_dir: Path):
+    samples = {sample.name: sample for sample in bumblebee_samples(1000)}
+    assert {name: sample.events for name, sample in samples.items()} == {
+        "events/ttbar": 1000,
+        "events/toponium": 125, "events/toponium_threshold": 125,
+    }  # fmt: skip
+    assert all("24:onIfAny = 11 13" in sample.settings and not sample.lhe for sample in samples.values())
+    # The scale and the densities of the LHE file, without which 3<c_hel> is 0.224 instead of 0.200.
+    assert any("factorFixScale" in line for line in samples["events/ttbar"].settings)
+    with pytest.raises(ConfigError, match=r"'ttbar_dilepton' needs ttbar_dilepton\.lhe"):
+        bumblebee_samples(1000, lhe_dir)
+    (lhe_dir / "ttbar_dilepton.lhe").write_text("hard events")
+    control = bumblebee_samples(1000, lhe_dir)[-1]
+    assert control.name == "control/ttbar_dilepton"
+    assert control.seed not in {sample.seed for sample in samples.values()}
 
 
 def test_a_missing_lhe_file_is_named(lhe_dir: Path):
