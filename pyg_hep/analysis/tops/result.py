@@ -152,6 +152,10 @@ class TopPairs:
             valid=valid, weight=weight, pairing=pairing, reason=events.reason,
         )  # fmt: skip
 
+    def with_vectors(self, **vectors: Floats) -> TopPairs:
+        """The same with other four-vectors, ``top=`` say; rows that are not valid stay NaN."""
+        return replace(self, **vectors)._blanked()
+
     def _blanked(self) -> TopPairs:
         """NaN in every row that is not valid, and a reason for it."""
         columns: dict[str, Any] = {n: np.where(self.valid[:, None], getattr(self, n), np.nan) for n in VECTORS}

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pyg_hep.analysis.tops import DileptonEvents, Resolution
+from pyg_hep.analysis.tops.momenta import transverse
 from pyg_hep.simulation.lhe import events_of
 
 FILE = Path(__file__).resolve().parents[4] / "shared" / "data" / "lhe" / "ttbar_dilepton.lhe.gz"
@@ -50,3 +52,33 @@ def read(most=None, taus=True):
 
 def mass(p):
     return np.sqrt(np.maximum(p[..., 3] ** 2 - (p[..., :3] ** 2).sum(-1), 0.0))
+
+
+def truth(events):
+    """True masses of top, antitop, W+, W- and of the pair."""
+    top = events["antilepton"] + events["b"] + events["neutrino"]
+    antitop = events["lepton"] + events["antib"] + events["antineutrino"]
+    w_masses = mass(events["antilepton"] + events["neutrino"]), mass(events["lepton"] + events["antineutrino"])
+    return mass(top), mass(antitop), *w_masses, mass(top + antitop)
+
+
+def measured(events, seed=1):
+    """The anchor's detector: jets smeared, a soft term in the missing momentum, acceptance; b jets known.
+
+    Returns:
+        (DileptonEvents with the b jet first, true m(ttbar)) of the events within acceptance.
+    """
+    rng = np.random.default_rng(seed)
+    size = len(events["b"])
+    jets = np.stack([events["b"], events["antib"]], axis=1)
+    spread = Resolution().jet(jets)
+    smeared = jets * np.maximum(1.0 + spread * rng.normal(size=(size, 2)), 0.05)[..., None]
+    met = (events["neutrino"] + events["antineutrino"])[:, :2] - (smeared - jets).sum(1)[:, :2]
+    met = met + Resolution().met * rng.normal(size=(size, 2))
+    leptons = np.stack([events["antilepton"], events["lepton"]], axis=1)
+    accepted = np.ones(size, bool)
+    for objects, least in ((smeared, 30.0), (leptons, 20.0)):
+        eta = np.arcsinh(objects[..., 2] / transverse(objects))
+        accepted &= ((transverse(objects) > least) & (abs(eta) < 2.4)).all(1)
+    found = DileptonEvents(leptons[accepted, 0], leptons[accepted, 1], smeared[accepted], met[accepted])
+    return found, truth(events)[4][accepted]
