@@ -170,7 +170,7 @@ def weighted_quantiles(values: ArrayLike, probabilities: ArrayLike, weight: Arra
     v, w = v[order], w[order]
     cumulative = (np.cumsum(w) - 0.5 * w) / _positive(w.sum(), "all events")
     # Negative weights make the distribution fall in places: its running maximum has one crossing.
-    return np.interp(probabilities, np.maximum.accumulate(cumulative), v)
+    return np.interp(as_array(probabilities), np.maximum.accumulate(cumulative), v)
 
 
 def triangular_discriminator(p: ArrayLike, q: ArrayLike) -> float:

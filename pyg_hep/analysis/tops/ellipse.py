@@ -174,12 +174,8 @@ def solve_ellipses(
         shape = np.broadcast_shapes(*(v.shape[:-1] for v in (*vectors, missing)), *(m.shape for m in numbers))
     except ValueError as error:
         raise PygHepError(f"momenta and masses have different numbers of events: {error}") from None
-    one = neutrino_ellipse(*vectors[:2], numbers[0], numbers[2])
-    two = neutrino_ellipse(*vectors[2:], numbers[1], numbers[3])
-    one, two = (
-        Ellipse(*(np.broadcast_to(v, (*shape, 3)) for v in (e.centre, e.first, e.second)), np.broadcast_to(e.size, shape))
-        for e in (one, two)
-    )
+    one = _spread(neutrino_ellipse(vectors[0], vectors[1], numbers[0], numbers[2]), shape)
+    two = _spread(neutrino_ellipse(vectors[2], vectors[3], numbers[1], numbers[3]), shape)
     neutrino, antineutrino = np.full((*shape, 4, 3), np.nan), np.full((*shape, 4, 3), np.nan)
     valid = np.zeros((*shape, 4), bool)
     missing = np.broadcast_to(missing, (*shape, 2))
@@ -247,6 +243,11 @@ def _angles(quadratic: Floats, linear: Floats, constant: Floats) -> tuple[Floats
         apart = abs(np.remainder(tau[:, k, None] - tau[:, :k] + np.pi, 2.0 * np.pi) - np.pi)
         near[:, k] &= ~((apart < 1e-12) & near[:, :k]).any(1)
     return tau, near
+
+
+def _spread(e: Ellipse, shape: tuple[int, ...]) -> Ellipse:
+    vectors = [np.broadcast_to(v, (*shape, 3)) for v in (e.centre, e.first, e.second)]
+    return Ellipse(vectors[0], vectors[1], vectors[2], np.broadcast_to(e.size, shape))
 
 
 def _rows(ellipse: Ellipse, rows: Mask) -> Ellipse:

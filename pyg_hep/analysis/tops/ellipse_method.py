@@ -61,7 +61,13 @@ class EllipseMethod:
 
 
 def smallest_mass(
-    antilepton: Floats, b: Floats, lepton: Floats, antib: Floats, met: Floats, top_mass: float, *w_masses: float | Floats
+    antilepton: Floats,
+    b: Floats,
+    lepton: Floats,
+    antib: Floats,
+    met: Floats,
+    top_mass: float,
+    *w_masses: float | Floats,
 ) -> tuple[Floats, Floats]:
     """The solution with the smallest m(ttbar).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -67,8 +67,8 @@ class DileptonEvents:
     lepton: Floats
     jets: Floats
     met: Floats
-    key: Ints = field(default=None)  # type: ignore[assignment]
-    reason: Ints = field(default=None)  # type: ignore[assignment]
+    key: Ints = None  # type: ignore[assignment]
+    reason: Ints = None  # type: ignore[assignment]
     source: Any = None
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Cartesian four-vectors (px, py, pz, E) [GeV] as float64 arrays ``[..., 4]``: the few things that tops need of them."""
+"""Cartesian four-vectors (px, py, pz, E) [GeV] as float64 arrays ``[..., 4]``: what tops need of them."""
 
 from __future__ import annotations
 

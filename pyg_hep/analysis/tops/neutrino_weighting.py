@@ -28,7 +28,7 @@ class _Best(NamedTuple):
 
 @dataclass(frozen=True)
 class NeutrinoWeighting:
-    r"""The pair of neutrinos, of a grid in their pseudorapidities and the top mass, that fits the missing momentum best.
+    r"""The pair of neutrinos, of a grid in pseudorapidities and top mass, that fits the missing momentum best.
 
     .. math:: w = \exp\left(-\frac{(\Delta E_x)^2 + (\Delta E_y)^2}{2 \sigma^2}\right)
 
@@ -146,7 +146,7 @@ def _distances(left: Floats, right: Floats) -> Floats:
     """Squared distances of all pairs of vectors ``[N, a, 2]`` and ``[N, b, 2]``, huge where one is NaN."""
     columns = []
     for vectors, sign in ((left, -2.0), (right, 1.0)):
-        exists = np.isfinite(vectors).all(-1)
+        exists = np.asarray(np.isfinite(vectors).all(-1))
         square = np.where(exists, (vectors**2).sum(-1), _FAR)
         vectors = np.where(exists[..., None], vectors, 0.0)
         ones = np.ones_like(square)

@@ -12,7 +12,7 @@ CRITERIA = ("min_max_mbl", "min_sum_mbl", "min_sum_delta_r", "as_given")
 """Names that :func:`choose_pairing` takes."""
 
 LARGEST_MBL = 153.0
-r"""Edge [GeV] of the mass of lepton and b quark of one top, :math:`\sqrt{m_t^2 - m_W^2}` (172.5 and 80.4 GeV: 152.6)."""
+r"""Edge of the mass of lepton and b quark of one top, :math:`\sqrt{m_t^2 - m_W^2}`, 152.6 GeV for 172.5 and 80.4."""
 
 
 def paired_jets(events: DileptonEvents) -> Floats:
@@ -27,7 +27,7 @@ def lepton_b_masses(events: DileptonEvents) -> Floats:
 
 def allowed_pairings(events: DileptonEvents, largest: float = LARGEST_MBL) -> Mask:
     """Pairings whose two masses are both below the edge, shape ``[N, 2]``."""
-    return (lepton_b_masses(events) < largest).all(-1)
+    return np.asarray((lepton_b_masses(events) < largest).all(-1))
 
 
 def choose_pairing(events: DileptonEvents, criterion: str = "min_max_mbl") -> Ints:

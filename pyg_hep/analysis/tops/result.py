@@ -89,12 +89,10 @@ class TopPairs:
         if len(other) != len(self):
             raise PygHepError(f"a fallback for {len(self)} events has {len(other)}")
         taken = ~self.valid & other.valid
-        columns = {
-            f.name: np.where(
-                taken.reshape(-1, *[1] * (getattr(self, f.name).ndim - 1)), getattr(other, f.name), getattr(self, f.name)
-            )
-            for f in fields(self)
-        }
+        columns = {}
+        for name in (f.name for f in fields(self)):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            columns[name] = np.where(taken[:, None] if mine.ndim == 2 else taken, theirs, mine)
         return TopPairs(**columns | {"fallback": self.fallback | taken})
 
     @classmethod
@@ -154,7 +152,8 @@ class TopPairs:
 
     def with_vectors(self, **vectors: Floats) -> TopPairs:
         """The same with other four-vectors, ``top=`` say; rows that are not valid stay NaN."""
-        return replace(self, **vectors)._blanked()
+        columns: dict[str, Any] = dict(vectors)
+        return replace(self, **columns)._blanked()
 
     def _blanked(self) -> TopPairs:
         """NaN in every row that is not valid, and a reason for it."""

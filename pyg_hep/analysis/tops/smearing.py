@@ -11,7 +11,6 @@ from pyg_hep.analysis.tops.ellipse import TOP_MASS, W_MASS
 from pyg_hep.analysis.tops.ellipse_method import smallest_mass
 from pyg_hep.analysis.tops.events import DileptonEvents
 from pyg_hep.analysis.tops.momenta import Floats, Ints, mass, on_shell, take_rows, transverse
-from pyg_hep.analysis.tops.pairing import paired_jets
 from pyg_hep.analysis.tops.result import TopPairs
 from pyg_hep.datasets.event_keys import hash_events
 from pyg_hep.errors import ConfigError
@@ -185,9 +184,9 @@ def random_numbers(key: Ints, seed: int, copies: int) -> tuple[Floats, Floats]:
     number = np.arange(copies * kinds)
     keys = np.repeat(np.asarray(key), len(number))
     mixed = hash_events(np.full(len(keys), seed), keys, np.tile(number, len(key)))
-    uniform = ((mixed.view(np.uint64) >> np.uint64(11)) + 0.5) * 2.0**-53
+    uniform = ((mixed.view(np.uint64) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
     uniform = uniform.reshape(len(key), copies, kinds)
     radius = np.sqrt(-2.0 * np.log(uniform[..., 0:_NORMALS:2]))  # Box and Muller's pairs
     angle = 2.0 * math.pi * uniform[..., 1:_NORMALS:2]
-    normal = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
+    normal: Floats = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
     return normal.reshape(len(key), copies, _NORMALS), uniform[..., _NORMALS:]

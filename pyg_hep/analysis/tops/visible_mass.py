@@ -24,11 +24,12 @@ class VisibleMass:
     so that their sum has the estimated mass. Masses and angles of these tops are crude.
 
     Args:
-        scale: the factor k; :meth:`fit` finds it. The default is that of partons within acceptance.
+        scale: the factor k; :meth:`fit` finds it. The default is that of partons of top pairs at
+            13 TeV within usual acceptance.
         pairing: criterion of :func:`~pyg_hep.analysis.tops.choose_pairing`; m(ttbar) does not depend on it.
     """
 
-    scale: float = 1.05
+    scale: float = 1.15
     pairing: str = "min_max_mbl"
 
     def __post_init__(self) -> None:

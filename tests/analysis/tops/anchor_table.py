@@ -41,9 +41,8 @@ def rows(events, truth):
     for name, (m, right, width, pairing) in rows.items():
         has = np.isfinite(m)
         residual = m[has] / truth[has] - 1.0
-        table[name] = (
-            float(has.mean()), resolution(truth[has], m[has], relative=True), float(residual.std()), width, right, pairing
-        )  # fmt: skip
+        figures = float(has.mean()), resolution(truth[has], m[has], relative=True), float(residual.std())
+        table[name] = (*figures, width, right, pairing)
     return table
 
 

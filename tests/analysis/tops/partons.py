@@ -1,4 +1,4 @@
-"""Dileptonic top pairs of the shared LHE file as arrays, as they are or through the smearing of FACTS_TOP, section B."""
+"""Dileptonic top pairs of the shared LHE file as arrays, as they are or through the smearing of FACTS_TOP B."""
 
 from pathlib import Path
 
