@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from pyg_hep.errors import PygHepError
 from pyg_hep.metrics import ONE_SIGMA, Array, as_array, bootstrap, weighted_quantiles
 
+_SLICES, _EVENTS_OF_A_SLICE = 50, 20  # at most, and on average at least
 _FLAT = 1e-6  # slope up to which a response counts as that of a constant: float32 rounds by less
 
 
@@ -31,7 +32,7 @@ class Response:
         median: median of the estimates, ``[K]``.
         bias: median of the residuals, estimate less truth, ``[K]``.
         width: P84 - P16 of the residuals, ``[K]``: the published figure, which rewards shrinking.
-        slope: of the straight line through the medians of all bins, a single number.
+        slope: of one straight line over the whole range; it does not depend on the bins.
     """
 
     edges: Array
@@ -70,12 +71,11 @@ class Response:
 def response(target: ArrayLike, prediction: ArrayLike, edges: ArrayLike, weight: ArrayLike | None = None) -> Response:
     r"""Response of an estimator in bins of the true value.
 
-    With the mean true value :math:`t_k`, the median estimate :math:`m_k` and the sum of weights :math:`W_k` of bin k,
-    the slope is that of one fit over all bins,
+    The slope is that of one fit over the whole range, so that no bin judges itself. The true values are cut into up to
+    50 narrow slices of equally many events, with mean true values :math:`t_k`, median estimates :math:`m_k` and sums
+    of weights :math:`W_k`; medians, because the tails of estimators would tilt the line:
 
     .. math:: s = \frac{\sum_k W_k (t_k - \bar t) (m_k - \bar m)}{\sum_k W_k (t_k - \bar t)^2}
-
-    so that a bin at the edge of the range, where any estimator is bent, does not judge itself.
 
     Args:
         target: true values, shape ``[N]``.
@@ -104,11 +104,30 @@ def response(target: ArrayLike, prediction: ArrayLike, edges: ArrayLike, weight:
         mean = float((w[mine] * truth[mine]).sum() / total)
         rows.append((total, mean, float(weighted_quantiles(values[mine], 0.5, w[mine])), middle, high - low))
     events, means, medians, bias, width = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
-    centred = means - np.average(means, weights=events)
-    # A common offset of the medians does not matter, and without it those of a constant are zero exactly.
-    rise = medians - medians[0]
-    slope = float((events * centred * rise).sum() / (events * centred**2).sum())
+    inside = (number >= 0) & (number < len(events))
+    slope = _slope(truth[inside], values[inside], w[inside])
     return Response(borders, events, means, medians, bias, width, slope)
+
+
+def _slope(truth: Array, values: Array, w: Array) -> float:
+    """Slope of the line through the median estimates of narrow slices of the true value with equally many events."""
+    order = np.argsort(truth, kind="stable")
+    slices = max(2, min(_SLICES, len(order) // _EVENTS_OF_A_SLICE))
+    rows = []
+    for mine in np.array_split(order, slices):
+        total = float(w[mine].sum())
+        if total > 0:  # else negative weights have used it up
+            mean = (w[mine] * truth[mine]).sum() / total
+            rows.append((total, mean, weighted_quantiles(values[mine], 0.5, w[mine])))
+    if len(rows) < 2:
+        raise PygHepError("fewer than two slices of the true value have a positive sum of weights: no slope")
+    events, means, medians = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
+    centred = means - np.average(means, weights=events)
+    spread = float((events * centred**2).sum())
+    if not spread > 0:
+        raise PygHepError("all true values are the same: a response has no slope")
+    # A common offset of the medians does not matter, and without it those of a constant are zero exactly.
+    return float((events * centred * (medians - medians[0])).sum() / spread)
 
 
 @dataclass(frozen=True)
