@@ -134,7 +134,8 @@ def solve_ellipses(
 ) -> Neutrinos:
     r"""Momenta of neutrino and antineutrino that give the stated masses and the missing transverse momentum.
 
-    With both ellipses in the transverse plane, :math:`p_T = c + Z A (\cos\tau, \sin\tau)`, the neutrino's angle solves
+    With both ellipses in the transverse plane, :math:`p_T = c + Z A (\cos\tau, \sin\tau)`, the angle on the wider of
+    them (1) solves
 
     .. math:: f(\tau) = \left| \operatorname{adj}(A_2) (p_T^\mathrm{miss} - c_1 - c_2 - Z_1 A_1 z) \right|^2
         - Z_2^2 \det(A_2)^2 = 0, \quad z = (\cos\tau, \sin\tau)
@@ -182,13 +183,18 @@ def solve_ellipses(
     with np.errstate(all="ignore"):
         finite = np.isfinite(one.centre).all(-1) & np.isfinite(two.centre).all(-1) & np.isfinite(missing).all(-1)
         rows = finite & np.isfinite(one.size) & np.isfinite(two.size)
-        found = _cross(_rows(one, rows), _rows(two, rows), missing[rows])
-    neutrino[rows], antineutrino[rows], valid[rows] = found
+        # The angle runs around the wider curve: around one that is all but a point, it would be nothing but rounding.
+        wider = _extent(one) >= _extent(two)
+        here, there = rows & wider, rows & ~wider
+        neutrino[here], antineutrino[here], valid[here] = _cross(_rows(one, here), _rows(two, here), missing[here])
+        antineutrino[there], neutrino[there], valid[there] = _cross(
+            _rows(two, there), _rows(one, there), missing[there]
+        )
     return Neutrinos(neutrino, antineutrino, valid)
 
 
 def _cross(one: Ellipse, two: Ellipse, missing: Floats) -> Neutrinos:
-    """Crossings of the first with the second ellipse, both of ``[n]`` events."""
+    """Crossings of two ellipses of ``[n]`` events, the momenta on the first and on the second."""
     a_one, a_two = (np.stack([e.first[:, :2], e.second[:, :2]], axis=-1) for e in (one, two))
     adjugate = np.empty_like(a_two)
     adjugate[:, 0, 0], adjugate[:, 1, 1] = a_two[:, 1, 1], a_two[:, 0, 0]
@@ -200,18 +206,17 @@ def _cross(one: Ellipse, two: Ellipse, missing: Floats) -> Neutrinos:
     constant = (offset * offset).sum(-1) - np.square(two.size * determinant)
     tau, near = _angles(quadratic, linear, constant)
     cosine, sine = np.cos(tau), np.sin(tau)
-    neutrino = one.at(cosine, sine)
+    first = one.at(cosine, sine)
     # The angle on the second ellipse, from the transverse momentum that is left to it.
     turned = offset[:, None] - np.stack([cosine, sine], axis=-1) @ map_.swapaxes(1, 2)
     length = np.sqrt((turned * turned).sum(-1)) * np.where(determinant < 0, -1.0, 1.0)[:, None]
     turned = np.where(length[..., None] == 0, [1.0, 0.0], turned / length[..., None])
-    antineutrino = two.at(turned[..., 0], turned[..., 1])
-    missed = neutrino[..., :2] + antineutrino[..., :2] - missing[:, None]
-    scale = 1.0 + sum(np.sqrt((v[..., :2] ** 2).sum(-1)) for v in (neutrino, antineutrino))
+    second = two.at(turned[..., 0], turned[..., 1])
+    missed = first[..., :2] + second[..., :2] - missing[:, None]
+    scale = 1.0 + sum(np.sqrt((v[..., :2] ** 2).sum(-1)) for v in (first, second))
     valid = near & (np.sqrt((missed**2).sum(-1)) <= _MISSED * scale)
-    return Neutrinos(
-        np.where(valid[..., None], neutrino, np.nan), np.where(valid[..., None], antineutrino, np.nan), valid
-    )
+    exists = valid[..., None]
+    return Neutrinos(np.where(exists, first, np.nan), np.where(exists, second, np.nan), valid)
 
 
 def _angles(quadratic: Floats, linear: Floats, constant: Floats) -> tuple[Floats, Mask]:
@@ -248,6 +253,11 @@ def _angles(quadratic: Floats, linear: Floats, constant: Floats) -> tuple[Floats
 def _spread(e: Ellipse, shape: tuple[int, ...]) -> Ellipse:
     vectors = [np.broadcast_to(v, (*shape, 3)) for v in (e.centre, e.first, e.second)]
     return Ellipse(vectors[0], vectors[1], vectors[2], np.broadcast_to(e.size, shape))
+
+
+def _extent(e: Ellipse) -> Floats:
+    """Square of the size of the curve in the transverse plane."""
+    return e.size**2 * (np.square(e.first[..., :2]).sum(-1) + np.square(e.second[..., :2]).sum(-1))
 
 
 def _rows(ellipse: Ellipse, rows: Mask) -> Ellipse:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pyg_hep.analysis.tops import DileptonEvents, Resolution
-from pyg_hep.analysis.tops.momenta import transverse
+from pyg_hep.analysis.tops.momenta import on_shell, transverse
 from pyg_hep.simulation.lhe import events_of
 
 FILE = Path(__file__).resolve().parents[4] / "shared" / "data" / "lhe" / "ttbar_dilepton.lhe.gz"
@@ -82,3 +82,40 @@ def measured(events, seed=1):
         accepted &= ((transverse(objects) > least) & (abs(eta) < 2.4)).all(1)
     found = DileptonEvents(leptons[accepted, 0], leptons[accepted, 1], smeared[accepted], met[accepted])
     return found, truth(events)[4][accepted]
+
+
+def boosted(p, by):
+    """``p`` [N, 4], given in the rest frame of ``by``, in the frame where ``by`` is measured."""
+    beta = by[:, :3] / by[:, 3:]
+    square = (beta**2).sum(1)
+    gamma = 1.0 / np.sqrt(1.0 - square)
+    along = (beta * p[:, :3]).sum(1)
+    factor = (gamma - 1.0) / np.where(square > 0, square, 1.0) * along + gamma * p[:, 3]
+    return np.concatenate([p[:, :3] + factor[:, None] * beta, (gamma * (p[:, 3] + along))[:, None]], axis=1)
+
+
+def decay(mother, m_one, m_two, rng):
+    """Two daughters of given masses, isotropic in the rest frame of the mother."""
+    m = mass(mother)
+    momentum = np.sqrt((m**2 - (m_one + m_two) ** 2) * (m**2 - (m_one - m_two) ** 2)) / (2.0 * m)
+    direction = rng.normal(size=(len(m), 3))
+    p = direction * (momentum / np.sqrt((direction**2).sum(1)))[:, None]
+    return boosted(on_shell(p, m_one), mother), boosted(on_shell(-p, m_two), mother)
+
+
+def toy_pairs(size, rng):
+    """Top pairs of 172.5 GeV tops and 80.4 GeV W bosons with massive b quarks and leptons; daughters by name."""
+    top = on_shell(rng.normal(scale=[80.0, 80.0, 200.0], size=(size, 3)), 172.5)
+    antitop = on_shell(rng.normal(scale=[80.0, 80.0, 200.0], size=(size, 3)), 172.5)
+    events = {}
+    for mother, names in ((top, NAMES[:3]), (antitop, NAMES[3:])):
+        w, events[names[1]] = decay(mother, 80.4, 4.8, rng)
+        events[names[0]], events[names[2]] = decay(w, 0.10566, 0.0, rng)
+    return events
+
+
+def as_events(events):
+    """The daughters as perfectly measured dileptonic events, the b quark first."""
+    met = (events["neutrino"] + events["antineutrino"])[:, :2]
+    jets = np.stack([events["b"], events["antib"]], axis=1)
+    return DileptonEvents(events["antilepton"], events["lepton"], jets, met)
