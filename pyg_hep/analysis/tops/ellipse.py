@@ -33,6 +33,8 @@ _LEAST_LEADING = 1e-10
 # the input already moves the pair off the circle by its square root.
 _OFF_CIRCLE = 1e-4
 _NEWTON_STEPS = 3
+# An ellipse smaller than this part of the other one is as good as a point.
+_POINT = 1e-4
 # What is called a solution must reproduce the missing momentum to this part of all momenta involved.
 _MISSED = 1e-4
 
@@ -134,7 +136,7 @@ def solve_ellipses(
 ) -> Neutrinos:
     r"""Momenta of neutrino and antineutrino that give the stated masses and the missing transverse momentum.
 
-    With both ellipses in the transverse plane, :math:`p_T = c + Z A (\cos\tau, \sin\tau)`, the angle on the wider of
+    With both ellipses in the transverse plane, :math:`p_T = c + Z A (\cos\tau, \sin\tau)`, the angle on the thinner of
     them (1) solves
 
     .. math:: f(\tau) = \left| \operatorname{adj}(A_2) (p_T^\mathrm{miss} - c_1 - c_2 - Z_1 A_1 z) \right|^2
@@ -183,9 +185,8 @@ def solve_ellipses(
     with np.errstate(all="ignore"):
         finite = np.isfinite(one.centre).all(-1) & np.isfinite(two.centre).all(-1) & np.isfinite(missing).all(-1)
         rows = finite & np.isfinite(one.size) & np.isfinite(two.size)
-        # The angle runs around the wider curve: around one that is all but a point, it would be nothing but rounding.
-        wider = _extent(one) >= _extent(two)
-        here, there = rows & wider, rows & ~wider
+        here = rows & _runs_first(one, two)
+        there = rows & ~here
         neutrino[here], antineutrino[here], valid[here] = _cross(_rows(one, here), _rows(two, here), missing[here])
         antineutrino[there], neutrino[there], valid[there] = _cross(
             _rows(two, there), _rows(one, there), missing[there]
@@ -255,9 +256,20 @@ def _spread(e: Ellipse, shape: tuple[int, ...]) -> Ellipse:
     return Ellipse(vectors[0], vectors[1], vectors[2], np.broadcast_to(e.size, shape))
 
 
-def _extent(e: Ellipse) -> Floats:
-    """Square of the size of the curve in the transverse plane."""
-    return e.size**2 * (np.square(e.first[..., :2]).sum(-1) + np.square(e.second[..., :2]).sum(-1))
+def _runs_first(one: Ellipse, two: Ellipse) -> Mask:
+    """Whether the angle is that on the first ellipse: the thinner one in the transverse plane.
+
+    Both sides of a thin curve are at nearly one angle of the other one, which cannot tell them apart. But around a
+    curve that is all but a point, the angle is nothing but rounding.
+    """
+    extents, widths = [], []
+    for e in (one, two):
+        extent = np.sqrt(np.square(e.first[..., :2]).sum(-1) + np.square(e.second[..., :2]).sum(-1))
+        determinant = e.first[..., 0] * e.second[..., 1] - e.first[..., 1] * e.second[..., 0]
+        extents.append(e.size * extent)
+        widths.append(e.size * abs(determinant) / extent)
+    thinner = widths[0] <= widths[1]
+    return np.where(np.minimum(*extents) < _POINT * np.maximum(*extents), extents[0] >= extents[1], thinner)
 
 
 def _rows(ellipse: Ellipse, rows: Mask) -> Ellipse:

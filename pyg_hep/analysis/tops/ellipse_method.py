@@ -34,6 +34,7 @@ class EllipseMethod:
     top_mass: float = TOP_MASS
     w_mass: float = W_MASS
 
+    @np.errstate(all="ignore")
     def __call__(self, events: DileptonEvents) -> TopPairs:
         """Top pairs of the events, ``[N]``."""
         if self.pairing == "smallest_mass":
@@ -53,7 +54,8 @@ class EllipseMethod:
             preferred = np.where(solved, masses, np.inf).argmin(1)
         else:
             own = take_rows(masses, first)
-            preferred = np.where(~np.isfinite(own) & self.try_other, 1 - first, first)
+            other = ~np.isfinite(own) & (first >= 0) & self.try_other
+            preferred = np.where(other, 1 - first, first)
         has = solved[np.arange(len(events)), np.maximum(preferred, 0)] & (first >= 0)
         pairing = np.where(has, preferred, -1)
         both = take_rows(neutrinos, pairing)

@@ -85,7 +85,8 @@ class DileptonEvents:
             object.__setattr__(self, "reason", np.zeros(size, np.int64))
         finite = np.ones(size, bool)
         for name in shapes:
-            finite &= np.isfinite(getattr(self, name)).reshape(size, -1).all(1)
+            values = getattr(self, name)
+            finite &= np.isfinite(values).all(tuple(range(1, values.ndim)))
         object.__setattr__(self, "reason", np.where((self.reason == 0) & ~finite, Reason.NOT_FINITE, self.reason))
 
     def __len__(self) -> int:

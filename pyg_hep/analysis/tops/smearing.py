@@ -88,6 +88,7 @@ class SmearedEllipse:
         if self.copies < 1:
             raise ConfigError(f"at least one smeared copy of an event is needed, got copies={self.copies}")
 
+    @np.errstate(all="ignore")
     def __call__(self, events: DileptonEvents) -> TopPairs:
         """Top pairs of the events, ``[N]``."""
         tops, neutrinos = np.full((len(events), 2, 3), np.nan), np.full((len(events), 2, 3), np.nan)

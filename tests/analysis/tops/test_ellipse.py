@@ -6,7 +6,7 @@ from pyg_hep.analysis.tops.ellipse import _angles
 from pyg_hep.analysis.tops.momenta import on_shell
 from pyg_hep.errors import PygHepError
 
-from .partons import mass, truth
+from .partons import mass, read, truth
 
 VISIBLE = ("antilepton", "b", "lepton", "antib")
 
@@ -203,3 +203,10 @@ def test_other_shapes_are_refused_in_one_sentence(toys):
         solve_ellipses(*arguments, np.zeros((50, 3)))
     with pytest.raises(PygHepError, match="different numbers of events"):
         solve_ellipses(*arguments, np.zeros((49, 2)))
+
+
+@pytest.mark.slow
+def test_with_true_masses_all_events_of_the_file_have_their_true_neutrinos():
+    events = read()
+    assert len(events["b"]) > 59_000
+    assert distance(solve(events, *truth(events)[:4]), events).max() < 1e-3
