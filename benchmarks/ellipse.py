@@ -102,7 +102,9 @@ def run() -> list[dict[str, Any]]:
         lambda: solve_ellipses(*columns[:4], columns[4]),
         lambda: [solve_one(*event) for event in zip(*columns, strict=True)],
     )
-    return [row("ellipse_vs_event_loop", values, "ratio", "numpy, the same algorithm event by event", np.__version__, 1)]
+    return [
+        row("ellipse_vs_event_loop", values, "ratio", "numpy, the same algorithm event by event", np.__version__, 1)
+    ]
 
 
 if __name__ == "__main__":
