@@ -1,21 +1,19 @@
 """Print the classical methods beside the anchors measured for this project (FACTS_TOP, section B), on all events.
 
-    python tests/analysis/tops/anchor_table.py [EVENTS]
+    python -m tests.analysis.tops.anchor_table [EVENTS]
 
 Residuals are m(ttbar) reconstructed over true, less one; of partons through a smearing, with the b jets known.
 """
 
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent))
-from partons import measured, read
-
 from pyg_hep.analysis.tops import VisibleMass, allowed_pairings, choose_pairing, reconstruct_tops
 from pyg_hep.metrics import resolution
+
+from .partons import measured, read
 
 
 def rows(events, truth):
