@@ -16,7 +16,17 @@ import sys
 from pathlib import Path
 
 SUITES = {
-    "bench": ("simulation", "loader", "nanoaod", "graph_network", "attention", "trainer", "busy_host", "training_start")
+    "bench": (
+        "simulation",
+        "loader",
+        "nanoaod",
+        "graph_network",
+        "attention",
+        "trainer",
+        "busy_host",
+        "training_start",
+        "ellipse",
+    )
 }
 
 

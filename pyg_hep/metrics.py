@@ -150,8 +150,27 @@ def resolution(
     residual = values - truth
     if relative:
         residual = residual / truth
-    low, high = _quantiles(residual, w, np.array([0.5 - 0.5 * ONE_SIGMA, 0.5 + 0.5 * ONE_SIGMA]))
+    low, high = weighted_quantiles(residual, [0.5 - 0.5 * ONE_SIGMA, 0.5 + 0.5 * ONE_SIGMA], w)
     return float(0.5 * (high - low))
+
+
+def weighted_quantiles(values: ArrayLike, probabilities: ArrayLike, weight: ArrayLike | None = None) -> Any:
+    """Weighted quantiles: each event sits in the middle of its step of the cumulative distribution.
+
+    Args:
+        values: shape ``[N]``.
+        probabilities: between 0 and 1, a number or an array.
+        weight: event weights, shape ``[N]``; 1 by default.
+
+    Raises:
+        PygHepError: for shapes or weights that cannot be used.
+    """
+    _, v, w = _checked(np.zeros(len(as_array(values))), values, weight)
+    order = np.argsort(v, kind="stable")
+    v, w = v[order], w[order]
+    cumulative = (np.cumsum(w) - 0.5 * w) / _positive(w.sum(), "all events")
+    # Negative weights make the distribution fall in places: its running maximum has one crossing.
+    return np.interp(as_array(probabilities), np.maximum.accumulate(cumulative), v)
 
 
 def triangular_discriminator(p: ArrayLike, q: ArrayLike) -> float:
@@ -354,12 +373,3 @@ def _background_at(signal: Array, background: Array, efficiency: float) -> float
     step = int(np.argmax(s >= wanted))
     fraction = (wanted - s[step - 1]) / (s[step] - s[step - 1])
     return float(b[step - 1] + fraction * (b[step] - b[step - 1]))
-
-
-def _quantiles(values: Array, w: Array, probabilities: Array) -> Array:
-    """Weighted quantiles: each event sits in the middle of its step of the cumulative distribution."""
-    order = np.argsort(values, kind="stable")
-    values, w = values[order], w[order]
-    cumulative = (np.cumsum(w) - 0.5 * w) / _positive(w.sum(), "all events")
-    # Negative weights make the distribution fall in places: its running maximum has one crossing.
-    return np.interp(probabilities, np.maximum.accumulate(cumulative), values)

@@ -273,6 +273,20 @@ def test_dileptonic_ttbar_has_both_levels_and_its_initial_state(tmp_path):
     assert report.unlabelled == len(events) - len(labelled) > 0
 
 
+def test_dileptonic_is_the_reconstructed_level_of_dileptonic_ttbar(tmp_path):
+    path = dilepton_file(tmp_path / "tt.root", 300)
+    events, both = read_events(path, "dileptonic"), read_events(path, "dileptonic_ttbar")
+    reconstructed = both.objects[both.objects.level == int(Level.RECO)]
+    assert events.event_number.tolist() == both.event_number.tolist()  # all have two generated leptons here
+    for name in ("pt", "eta", "phi", "kind", "charge", "btag", "btag_score"):
+        assert events.objects[name].tolist() == reconstructed[name].tolist()
+    branches = {k: v for k, v in random_nanoaod(50, seed=4).items() if k != "genWeight"}
+    report = ReadReport()
+    data = read_events(write_nanoaod(tmp_path / "data.root", branches), load_card("dileptonic"), report)
+    assert report.entries == 50
+    assert ak.all(data.weight == 1)
+
+
 def test_published_semileptonic_events_are_no_dilepton_events(ttbar):
     report = ReadReport()
     assert len(read_events(ttbar, "dileptonic_ttbar", report)) == 0

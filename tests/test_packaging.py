@@ -51,7 +51,7 @@ def test_installed_wheel_finds_its_cards(wheel, tmp_path):
 def test_rooms_import_only_from_rooms_above():
     """DESIGN: a room imports only from rooms above it; simulation is imported by none but studies."""
     order = [
-        "errors", "provenance", "modules", "identity", "schema", "workers", "kinematics", "spin", "metrics",
+        "errors", "provenance", "modules", "identity", "schema", "workers", "kinematics", "spin", "metrics", "response",
         "readers", "transforms", "datasets", "loader", "inputs", "nn", "objectives", "training", "evaluation",
         "analysis", "command", "studies", "export",
     ]  # fmt: skip
