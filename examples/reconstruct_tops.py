@@ -3,9 +3,10 @@
     python examples/reconstruct_tops.py ttbar.root data_*.root --method smeared_ellipse --output runs/tops
 
 For every input file OUTPUT/<name>.root holds a tree of the same name with one entry per input entry, in the same
-order: run, luminosityBlock and event to join on, four-vectors of top and antitop, m_ttbar, the spin observables c_hel and
-c_han, and why an entry has none (NaN). It can be used as a friend of the input tree. Objects and their cuts are those of the card; its selection of
-events does not count: all with two leptons of opposite charge and two jets are reconstructed, the others are counted.
+order: run, luminosityBlock and event to join on, four-vectors of top and antitop, m_ttbar, the spin observables c_hel
+and c_han, and why an entry has none (NaN). It can be used as a friend of the input tree. Objects and their cuts are
+those of the card; its selection of events does not count: all with two leptons of opposite charge and two jets are
+reconstructed, the others are counted.
 """
 
 import os
