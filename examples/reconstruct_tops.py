@@ -1,6 +1,7 @@
 """Reconstruct tops and antitops of dileptonic events in NanoAOD files, simulated or of data, into ROOT files.
 
     python examples/reconstruct_tops.py ttbar.root data_*.root --method smeared_ellipse --output runs/tops
+    python examples/reconstruct_tops.py ttbar.root --method network --model runs/bumblebee/model
 
 For every input file OUTPUT/<name>.root holds a tree of the same name with one entry per input entry, in the same
 order: run, luminosityBlock and event to join on, four-vectors of top and antitop, m_ttbar, the spin observables c_hel
@@ -18,7 +19,7 @@ import uproot
 
 from pyg_hep import command
 from pyg_hep.analysis import reconstruct_tops
-from pyg_hep.analysis.tops import METHODS, Reason
+from pyg_hep.analysis.tops import METHODS, NetworkMethod, Reason
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.evaluation import compare_histograms
@@ -62,12 +63,18 @@ def main() -> None:
     parser = command.Options(__doc__)
     parser.add_argument("files", nargs="+", help="ROOT files, folders or patterns")
     parser.add_argument("--method", default="smeared_ellipse", help=", ".join(METHODS))
+    parser.add_argument(
+        "--model", type=str | None, default=None, help="folder of a trained model, for --method network"
+    )
     parser.add_argument("--fallback", type=str | None, default=None, help="method for events that the first leaves")
     parser.add_argument("--card", default="dileptonic", help="dataset card with the objects: a path or a shipped name")
     parser.add_argument("--output", default="runs/reconstruct_tops", help="folder for everything this run writes")
     parser.add_argument("--cache", default="runs/cache", help="folder for converted events")
     options = parser.parse_args()
     command.check_names([m for m in (options.method, options.fallback) if m], METHODS)
+    if (options.method == "network") != (options.model is not None):
+        raise ConfigError("--method network and --model go together: a model's folder, and the method that uses it")
+    method = options.method if options.model is None else NetworkMethod(options.model)
     content = load_card(options.card).as_dict()
     content["selection"] = []
     card = load_card(content)
@@ -81,7 +88,7 @@ def main() -> None:
         if target.exists() and target.resolve() == Path(split_tree(path)[0]).resolve():
             raise ConfigError(f"{target} would overwrite the input file: choose another --output")
         dataset = EventDataset(options.cache, card, path)
-        pairs = reconstruct_tops(dataset, options.method, fallback=options.fallback)
+        pairs = reconstruct_tops(dataset, method, fallback=options.fallback)
         with FileReader(path, card) as reader:
             entries, identity = reader.num_entries, reader.identity()
             tree = getattr(reader.source, "tree_name", "Events")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.inputs.inverses import Inverse, add_inverse
+from pyg_hep.inputs.particle_ids import SIZE, particle_ids
 from pyg_hep.inputs.raw import RawColumns
 from pyg_hep.kinematics import delta_phi, hypot
 from pyg_hep.schema import Level, ObjectType
@@ -133,6 +134,7 @@ NODE_COLUMNS: dict[str, ViewColumn] = {
     "kind": ViewColumn(lambda raw: raw["kind"].to(raw.dtype), size=max(ObjectType) + 1),
     "level": ViewColumn(lambda raw: raw["level"].to(raw.dtype), size=len(Level)),
     "btag": ViewColumn(lambda raw: raw["btag"].to(raw.dtype), size=2),
+    "particle_id": ViewColumn(lambda raw: particle_ids(raw).to(raw.dtype), size=SIZE),
 }
 """Column of an object -> how it is made; momenta, masses and energies in GeV. ``d_eta``, ``d_phi`` and ``d_r`` are
 relative to the sum of the event's four-vectors (the axis of a jet), ``log_rest_pt`` is ln(1 - pt / total pt)."""
@@ -147,7 +149,7 @@ EVENT_COLUMNS: dict[str, ViewColumn] = {
 }
 """Column of an event -> how it is made; ``total`` is the sum of its objects that the model sees (a jet)."""
 
-KIND_COLUMNS = ("kind", *(name for name in NODE_COLUMNS if name.startswith("is_")))
+KIND_COLUMNS = ("kind", "particle_id", *(name for name in NODE_COLUMNS if name.startswith("is_")))
 """Columns that tell what an object is."""
 
 _STORED = re.compile(r"(?P<name>\w+)(?:\[(?P<position>\d+)\])?")

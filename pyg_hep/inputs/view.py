@@ -112,9 +112,17 @@ class View(nn.Module):
         return cls("abasov_truth" if truth else "abasov", **kwargs)
 
     @classmethod
-    def bumblebee(cls, **kwargs: Any) -> View:
-        """Bumblebee, arXiv:2412.07867, section 3: five-vectors, with tables of kind, level and mask."""
-        return cls("bumblebee", **kwargs)
+    def bumblebee(cls, smooth: bool = False, **kwargs: Any) -> View:
+        """Bumblebee, arXiv:2412.07867, section 3.2: five-vectors, with tables of particle, level and mask.
+
+        Args:
+            smooth: ln pt, and sine and cosine of phi, in place of pt and phi.
+            kwargs: other arguments as for the class; ``ids=("particle_id", "level")`` leaves out one table.
+        """
+        published = preset("bumblebee")
+        parts = {"pt": ("log_pt",), "phi": ("sin_phi", "cos_phi")} if smooth else {}
+        columns = [part for name in published.columns for part in parts.get(name, (name,))]
+        return cls(columns, **{"ids": published.ids, **kwargs})
 
     @classmethod
     def omnilearn(cls, **kwargs: Any) -> View:

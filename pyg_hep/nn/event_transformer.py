@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.inputs import View
 from pyg_hep.nn.backbone import Backbone
 from pyg_hep.nn.class_node import ClassNode
 from pyg_hep.nn.id_tables import IdTables
@@ -49,6 +50,8 @@ class EventTransformer(Backbone):
             three make zeros.
         pair_columns: features of pairs that bias the attention, made from ``p4``, see
             :class:`~pyg_hep.nn.PairBias`; None for none.
+        embedding_bias: b of the embedding; without it an object whose columns are all hidden has the embedding 0,
+            and its tables say the rest.
         preset: name of the published view that ``x`` is made by.
 
     Raises:
@@ -72,6 +75,7 @@ class EventTransformer(Backbone):
         activation: str = "gelu",
         pooling: str = "mean",
         pair_columns: Sequence[str] | None = None,
+        embedding_bias: bool = True,
         preset: str | None = None,
     ):
         super().__init__()
@@ -86,9 +90,9 @@ class EventTransformer(Backbone):
         self.hidden_channels, self.out_channels = hidden_channels, hidden_channels
         self.num_layers, self.heads, self.feed_forward = num_layers, heads, feed_forward
         self.dropout, self.norm_first, self.activation = dropout, norm_first, activation
-        self.pooling, self.preset = pooling, preset
+        self.pooling, self.embedding_bias, self.preset = pooling, embedding_bias, preset
         self.pair_columns = None if pair_columns is None else tuple(pair_columns)
-        self.embedding = nn.Linear(in_channels, hidden_channels)
+        self.embedding = nn.Linear(in_channels, hidden_channels, bias=embedding_bias)
         self.id_tables = IdTables(self.id_channels, hidden_channels) if self.id_channels else None
         joins = pooling == "class" or event_channels > 0
         self.class_node = ClassNode(hidden_channels, event_channels) if joins else None
@@ -102,17 +106,23 @@ class EventTransformer(Backbone):
         self.gate = nn.Linear(hidden_channels, 1, bias=False) if pooling == "attention" else None
 
     @classmethod
-    def bumblebee(cls, in_channels: int, **kwargs: Any) -> EventTransformer:
-        """Bumblebee: 8 layers, width 768, 16 heads, feed-forward 3072, about 57 million parameters.
+    def bumblebee(cls, in_channels: int = 5, **kwargs: Any) -> EventTransformer:
+        """Bumblebee: 8 layers, width 768, 16 heads, feed-forward 3072, 57 million parameters, the view ``bumblebee``.
+
+        An object is the sum of a linear embedding of its five-vector, which is 0 where that is hidden, and a row of
+        each table: particle, level, hidden or not. The paper gives no feed-forward width and no place of the norms:
+        four times the width, and before attention and feed-forward, as in the code of one of its authors.
 
         Args:
-            in_channels: width of the node features.
-            kwargs: other arguments of the class, in place of the published ones.
+            in_channels: width of the node features, 6 for ``View.bumblebee(smooth=True)``.
+            kwargs: other arguments of the class, in place of the published ones. A view without one of the tables
+                needs ``id_channels=view.channels.ids``.
 
-        Source: arXiv:2412.07867, section 3.
+        Source: arXiv:2412.07867, sections 3.1 to 3.3.
         """
-        sizes = {"hidden_channels": 768, "num_layers": 8, "heads": 16, "feed_forward": 3072}
-        return cls(in_channels, **{**sizes, **kwargs})
+        sizes = {"hidden_channels": 768, "num_layers": 8, "heads": 16, "feed_forward": 3072, "dropout": 0.05}
+        tables = {"id_channels": View("bumblebee").channels.ids, "embedding_bias": False}
+        return cls(in_channels, **{**sizes, **tables, "preset": "bumblebee", **kwargs})
 
     @classmethod
     def kishimoto(cls, **kwargs: Any) -> EventTransformer:

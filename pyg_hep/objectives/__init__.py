@@ -2,6 +2,7 @@
 
 from pyg_hep.objectives.base import Loss, NodeColumn, Objective, Step
 from pyg_hep.objectives.classification import Classification
+from pyg_hep.objectives.masked_four_vectors import MaskedFourVectors
 from pyg_hep.objectives.masked_objects import MaskedObjects
 from pyg_hep.objectives.meters import Metric
 from pyg_hep.objectives.multi_label import MultiLabel
@@ -11,6 +12,7 @@ from pyg_hep.objectives.replaced_object import ReplacedObject
 __all__ = [
     "Classification",
     "Loss",
+    "MaskedFourVectors",
     "MaskedObjects",
     "Metric",
     "MultiLabel",

@@ -286,7 +286,7 @@ class Card:
     def as_dict(self) -> dict[str, Any]:
         """The card as :func:`load_card` takes it, without its own path: a moved card has the same fingerprint."""
         content = _plain(self)
-        content.pop("source")
+        content.pop("source", None)  # at its default it is not there
         return content
 
 

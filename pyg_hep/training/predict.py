@@ -165,7 +165,7 @@ def matched_labels(events: EventDataset, names: list[str]) -> Tensor:
 def _compare_cards(model: EventModel, events: EventDataset) -> None:
     """Say where the objects or cuts of the data are not those of the training."""
     trained: Mapping[str, Any] = model.metadata.get("data", {}).get("card") or {}
-    if not trained:
+    if not trained.get("objects"):  # none, or events that were made in Python
         return
     try:  # as this version of the library writes it
         trained = load_card(trained).as_dict()

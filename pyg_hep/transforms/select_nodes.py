@@ -20,8 +20,12 @@ from pyg_hep.transforms.node_columns import node_columns
 Names = str | int | Sequence[str | int]
 
 
-def _members(kind: type[IntEnum], values: Names | None) -> tuple[IntEnum, ...] | None:
-    """Members of an enumeration by name (in any case) or number."""
+def members_of(kind: type[IntEnum], values: Names | None, who: str) -> tuple[IntEnum, ...] | None:
+    """Members of an enumeration by name (in any case) or number; ``who`` asks.
+
+    Raises:
+        ConfigError: for what is none of them; names the nearest.
+    """
     if values is None:
         return None
     members = []
@@ -29,12 +33,12 @@ def _members(kind: type[IntEnum], values: Names | None) -> tuple[IntEnum, ...] |
         names = {member.name.lower(): member for member in kind}
         if isinstance(value, str):
             if value.lower() not in names:
-                raise ConfigError(f"SelectNodes: no {kind.__name__} {value!r}: {nearest(value.lower(), names)}")
+                raise ConfigError(f"{who}: no {kind.__name__} {value!r}: {nearest(value.lower(), names)}")
             members.append(names[value.lower()])
         elif value in list(kind):
             members.append(kind(value))
         else:
-            raise ConfigError(f"SelectNodes: no {kind.__name__} has the number {value}")
+            raise ConfigError(f"{who}: no {kind.__name__} has the number {value}")
     return tuple(members)
 
 
@@ -53,7 +57,10 @@ class SelectNodes(BaseTransform):
     """
 
     def __init__(self, level: Names | None = None, kind: Names | None = None):
-        self.level, self.kind = _members(Level, level), _members(ObjectType, kind)
+        self.level, self.kind = (
+            members_of(Level, level, "SelectNodes"),
+            members_of(ObjectType, kind, "SelectNodes"),
+        )
         if not self.level and not self.kind:
             raise ConfigError("SelectNodes: say which level or kind stays")
 

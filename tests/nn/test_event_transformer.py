@@ -180,7 +180,7 @@ def test_dropout_changes_training_and_not_evaluation():
     ("model", "parameters"),
     [
         (lambda: EventTransformer.kishimoto(), 10_523_648),
-        (lambda: EventTransformer.bumblebee(7), 56_710_656),
+        (lambda: EventTransformer.bumblebee(), 56_791_296),
         (lambda: EventTransformer.abasov(20, 5), 10_440),
         (lambda: EventTransformer.abasov(125, 1), 758_500),
     ],

@@ -1,8 +1,9 @@
-"""Top quarks of dileptonic events: the ellipse method, plain and smeared, neutrino weighting, and the visible mass."""
+"""Top quarks of dileptonic events: ellipse method, plain and smeared, neutrino weighting, visible mass, networks."""
 
 from pyg_hep.analysis.tops.ellipse import Ellipse, Neutrinos, neutrino_ellipse, solve_ellipses
 from pyg_hep.analysis.tops.ellipse_method import EllipseMethod
 from pyg_hep.analysis.tops.events import DileptonEvents, Reason
+from pyg_hep.analysis.tops.network import NetworkMethod, with_generated_level
 from pyg_hep.analysis.tops.neutrino_weighting import NeutrinoWeighting
 from pyg_hep.analysis.tops.pairing import CRITERIA, allowed_pairings, choose_pairing, lepton_b_masses, paired_jets
 from pyg_hep.analysis.tops.reconstruct import METHODS, TopMethod, reconstruct_tops
@@ -16,6 +17,7 @@ __all__ = [
     "DileptonEvents",
     "Ellipse",
     "EllipseMethod",
+    "NetworkMethod",
     "NeutrinoWeighting",
     "Neutrinos",
     "Reason",
@@ -33,4 +35,5 @@ __all__ = [
     "reconstruct_tops",
     "solve_ellipses",
     "visible_mass",
+    "with_generated_level",
 ]

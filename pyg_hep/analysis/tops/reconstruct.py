@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from pyg_hep.analysis.tops.ellipse_method import EllipseMethod
 from pyg_hep.analysis.tops.events import DileptonEvents
+from pyg_hep.analysis.tops.network import NetworkMethod
 from pyg_hep.analysis.tops.neutrino_weighting import NeutrinoWeighting
 from pyg_hep.analysis.tops.result import TopPairs
 from pyg_hep.analysis.tops.smearing import SmearedEllipse
@@ -33,6 +34,7 @@ METHODS: dict[str, Callable[..., TopMethod]] = {
     "smeared_ellipse": SmearedEllipse,
     "neutrino_weighting": NeutrinoWeighting,
     "visible_mass": VisibleMass,
+    "network": NetworkMethod,
 }
 """Methods by name; each is made with the options given to :func:`reconstruct_tops`."""
 
@@ -50,8 +52,8 @@ def reconstruct_tops(
         events: an ``EventDataset``, a ``Subset`` or ``ConcatDataset`` of such, a PyG ``Batch`` of event graphs, or
             :class:`~pyg_hep.analysis.tops.DileptonEvents`. How leptons and jets of graphs are chosen is said in
             :meth:`DileptonEvents.from_graphs`.
-        method: a name (``"ellipse"``, ``"smeared_ellipse"``, ``"neutrino_weighting"``, ``"visible_mass"``), or any
-            :class:`TopMethod`, such as a fitted :class:`VisibleMass` or a network.
+        method: a name (``"ellipse"``, ``"smeared_ellipse"``, ``"neutrino_weighting"``, ``"visible_mass"``, and
+            ``"network"`` with ``model=``), or any :class:`TopMethod`, such as a fitted :class:`VisibleMass`.
         fallback: the same, for events that can be used but have no solution; they are marked.
         options: of the method, where it is named: ``copies=100``.
 
@@ -84,6 +86,9 @@ def _method(method: str | TopMethod, options: dict[str, Any]) -> TopMethod:
     for name in options:
         if name not in valid:
             raise ConfigError(f"the method {method!r} has no option {name!r}, {nearest(name, valid)}")
+    missing = [n for n, option in valid.items() if option.default is option.empty and n not in options]
+    if missing:
+        raise ConfigError(f"the method {method!r} needs the option {missing[0]!r}")
     return METHODS[method](**options)
 
 

@@ -1,0 +1,94 @@
+"""Toy dileptonic top pairs at both levels, with the masses of tops and W bosons right; no matrix element, no shower."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pyg_hep.datasets import EventDataset
+from pyg_hep.kinematics import from_cartesian
+from pyg_hep.schema import Level, ObjectType
+
+Floats = NDArray[np.float64]
+TOP, W = 172.5, 80.4
+NAMES = ("b", "antilepton", "neutrino", "antib", "lepton", "antineutrino")
+
+
+def dilepton_daughters(num_events: int, seed: int = 0) -> dict[str, Floats]:
+    """(px, py, pz, E) [GeV] of the six daughters by name, shape ``[N, 4]`` each; all of them massless."""
+    rng = np.random.default_rng(seed)
+    events: dict[str, Floats] = {}
+    for names in (NAMES[:3], NAMES[3:]):
+        momentum = rng.normal(scale=[80.0, 80.0, 200.0], size=(num_events, 3))
+        top = np.column_stack([momentum, np.sqrt(TOP**2 + (momentum**2).sum(1))])
+        events[names[0]], w = _decay(top, TOP, W, rng)
+        events[names[1]], events[names[2]] = _decay(w, W, 0.0, rng)
+    return events
+
+
+def dilepton_events(num_events: int, seed: int = 0, resolution: float = 0.1) -> EventDataset:
+    """Dileptonic events as the card ``dileptonic_ttbar`` makes them: two leptons, two to four jets, MET; six partons.
+
+    Args:
+        num_events: number of events.
+        seed: of the random numbers.
+        resolution: relative smearing of the jets, of which the missing momentum gets its share.
+    """
+    rng = np.random.default_rng([seed, 1])
+    true = dilepton_daughters(num_events, seed)
+    flavour = rng.integers(0, 2, (num_events, 2))  # of antilepton and lepton: electron or muon
+    kinds = np.where(flavour == 0, int(ObjectType.ELECTRON), int(ObjectType.MUON))
+    numbers = 11 + 2 * flavour
+    size = np.zeros(num_events)
+    jets = [true[n] * (1 + resolution * rng.normal(size=num_events).clip(-3, 3))[:, None] for n in ("b", "antib")]
+    lost = sum((j - true[n])[:, :2] for j, n in zip(jets, ("b", "antib"), strict=True))
+    missing = (true["neutrino"] + true["antineutrino"])[:, :2] - lost + rng.normal(scale=6.0, size=(num_events, 2))
+    met = np.column_stack([missing, size, np.hypot(*missing.T)])
+    more = rng.integers(0, 3, num_events)
+    soft = rng.normal(scale=[30.0, 30.0, 60.0], size=(2, num_events, 3))
+    light = [np.column_stack([p, np.sqrt((p**2).sum(1))]) for p in soft]
+    jet, parton, neutrino = int(ObjectType.JET), int(ObjectType.PARTON), int(ObjectType.NEUTRINO)
+    # Four-vector, kind, charge, b-tag, PDG number, level; None of a light jet that an event may lack.
+    rows = [
+        (true["antilepton"], kinds[:, 0], 1, 0, -numbers[:, 0], Level.RECO),
+        (true["lepton"], kinds[:, 1], -1, 0, numbers[:, 1], Level.RECO),
+        (jets[0], jet, 0, 1, 0, Level.RECO),
+        (jets[1], jet, 0, 1, 0, Level.RECO),
+        (light[0], jet, 0, 0, 0, Level.RECO),
+        (light[1], jet, 0, 0, 0, Level.RECO),
+        (met, int(ObjectType.MET), 0, 0, 0, Level.RECO),
+        (true["b"], parton, 0, 1, 5, Level.GEN),
+        (true["antib"], parton, 0, 1, -5, Level.GEN),
+        (true["antilepton"], kinds[:, 0], 1, 0, -numbers[:, 0], Level.GEN),
+        (true["lepton"], kinds[:, 1], -1, 0, numbers[:, 1], Level.GEN),
+        (true["neutrino"], neutrino, 0, 0, numbers[:, 0] + 1, Level.GEN),
+        (true["antineutrino"], neutrino, 0, 0, -numbers[:, 1] - 1, Level.GEN),
+    ]
+    there = np.ones((num_events, len(rows)), bool)
+    there[:, 4], there[:, 5] = more > 0, more > 1
+    columns = [
+        np.stack([np.broadcast_to(np.asarray(row[k]), num_events) for row in rows], 1)[there] for k in range(1, 6)
+    ]
+    p4 = from_cartesian(torch.from_numpy(np.stack([row[0] for row in rows], 1)[there])).float()
+    nodes: dict[str, Tensor] = {"p4": p4}
+    for name, column in zip(("kind", "charge", "btag", "pdg_id", "level"), columns, strict=True):
+        whole = name in ("kind", "pdg_id", "level")
+        nodes[name] = torch.from_numpy(column.astype(np.int64 if whole else np.float32))
+    return EventDataset.from_columns(nodes, there.sum(1), transform=None)
+
+
+def _decay(mother: Floats, mass: float, heavy: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """A massless daughter and one of the mass ``heavy``, isotropic in the rest frame of the mother."""
+    direction = rng.normal(size=(len(mother), 3))
+    p = direction * ((mass**2 - heavy**2) / (2 * mass) / np.sqrt((direction**2).sum(1)))[:, None]
+    energy = np.sqrt((p**2).sum(1))
+    first, second = np.column_stack([p, energy]), np.column_stack([-p, np.sqrt(energy**2 + heavy**2)])
+    return _boosted(first, mother, mass), _boosted(second, mother, mass)
+
+
+def _boosted(p: Floats, mother: Floats, mass: float) -> Floats:
+    along = (p[:, :3] * mother[:, :3]).sum(1)
+    factor = (p[:, 3] + along / (mother[:, 3] + mass)) / mass
+    return np.column_stack([p[:, :3] + factor[:, None] * mother[:, :3], (p[:, 3] * mother[:, 3] + along) / mass])
