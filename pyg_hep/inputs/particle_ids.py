@@ -18,6 +18,9 @@ SIZE = 2 * SHIFT + 1
 B_JET, MET, OTHER_JET, CLASS = 5, 40, 41, 50
 """Numbers of reconstructed objects that are no particle; a b-jet has that of the b quark."""
 
+CLASS_IDS = (CLASS + SHIFT, 0, 1)
+"""Of a class node in the tables of :meth:`View.bumblebee`: particle, reconstructed, hidden."""
+
 _UNKNOWN = SIZE  # outside of the table
 _OF_KIND = {ObjectType.MET: MET, ObjectType.CLASS: CLASS, ObjectType.PHOTON: 22}
 # |PDG number| of charged leptons; the particles have the charge -1.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
@@ -50,6 +51,9 @@ class EventTransformer(Backbone):
             three make zeros.
         pair_columns: features of pairs that bias the attention, made from ``p4``, see
             :class:`~pyg_hep.nn.PairBias`; None for none.
+        class_ids: for the pooling ``"class"``: the class node is an object of which only these ids are seen, the sum
+            of their rows of the tables, in place of a learned vector. A model that was pretrained without a class
+            node gets one so without new weights.
         embedding_bias: b of the embedding; without it an object whose columns are all hidden has the embedding 0,
             and its tables say the rest.
         preset: name of the published view that ``x`` is made by.
@@ -75,6 +79,7 @@ class EventTransformer(Backbone):
         activation: str = "gelu",
         pooling: str = "mean",
         pair_columns: Sequence[str] | None = None,
+        class_ids: Sequence[int] | None = None,
         embedding_bias: bool = True,
         preset: str | None = None,
     ):
@@ -92,9 +97,11 @@ class EventTransformer(Backbone):
         self.dropout, self.norm_first, self.activation = dropout, norm_first, activation
         self.pooling, self.embedding_bias, self.preset = pooling, embedding_bias, preset
         self.pair_columns = None if pair_columns is None else tuple(pair_columns)
+        self.class_ids = None if class_ids is None else tuple(class_ids)
+        self._check_class_ids()
         self.embedding = nn.Linear(in_channels, hidden_channels, bias=embedding_bias)
         self.id_tables = IdTables(self.id_channels, hidden_channels) if self.id_channels else None
-        joins = pooling == "class" or event_channels > 0
+        joins = self.class_ids is None and (pooling == "class" or event_channels > 0)
         self.class_node = ClassNode(hidden_channels, event_channels) if joins else None
         self.pair_bias = None if self.pair_columns is None else PairBias(self.pair_columns, heads)
         self.layers = nn.ModuleList(
@@ -116,7 +123,8 @@ class EventTransformer(Backbone):
         Args:
             in_channels: width of the node features, 6 for ``View.bumblebee(smooth=True)``.
             kwargs: other arguments of the class, in place of the published ones. A view without one of the tables
-                needs ``id_channels=view.channels.ids``.
+                needs ``id_channels=view.channels.ids``. A classification is learned by the class node:
+                ``pooling="class", class_ids=CLASS_IDS`` of :mod:`pyg_hep.inputs.particle_ids`.
 
         Source: arXiv:2412.07867, sections 3.1 to 3.3.
         """
@@ -158,6 +166,29 @@ class EventTransformer(Backbone):
         sizes = {"in_channels": 13, "hidden_channels": width, "num_layers": layers, "heads": heads}
         return cls(**{**sizes, "preset": "abasov", **kwargs})
 
+    def _check_class_ids(self) -> None:
+        if self.class_ids is None:
+            return
+        if self.pooling != "class" or self.event_channels:
+            raise ConfigError('EventTransformer: class_ids go with pooling="class", and without event columns')
+        fit = len(self.class_ids) == len(self.id_channels) and all(
+            0 <= number < size for number, size in zip(self.class_ids, self.id_channels, strict=True)
+        )
+        if not fit:
+            raise ConfigError(
+                f"EventTransformer: class_ids {list(self.class_ids)} are no rows of tables of the sizes "
+                f"{list(self.id_channels)}"
+            )
+
+    def _own_node(self, u: Tensor | None, layout: Layout) -> Tensor | None:
+        """What joins the objects of each event, ``[B, D]``."""
+        if self.class_node is not None:
+            return self.class_node(u, layout.num_events)
+        if self.class_ids is None or self.id_tables is None:
+            return None
+        ids = torch.tensor([self.class_ids], device=self.embedding.weight.device)
+        return self.id_tables(ids).expand(layout.num_events, -1)
+
     def stages(self) -> dict[str, list[nn.Module]]:
         """Everything before the layers, the layers, and what comes after them, where anything does."""
         stages: dict[str, list[nn.Module | None]] = {
@@ -180,13 +211,14 @@ class EventTransformer(Backbone):
         x = self.embedding(x)
         if self.id_tables is not None:
             x = x + self.id_tables(ids)
-        if self.class_node is not None:
-            x, layout = objects.join(x, self.class_node(u, objects.num_events))
+        own_node = self._own_node(u, objects)
+        if own_node is not None:
+            x, layout = objects.join(x, own_node)
         bias = None if self.pair_bias is None else layout.bias(self.pair_bias, p4)
         for layer in layers:
             x = layer(x, layout, bias)
         x = x if self.norm is None else self.norm(x)
-        if self.class_node is None:
+        if own_node is None:
             return Representation(objects.clean(x), self._pool(x, objects), objects)
         x, own = layout.part(x)
         return Representation(objects.clean(x), own if self.pooling == "class" else self._pool(x, objects), objects)

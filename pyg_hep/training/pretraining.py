@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import Logger
 
 from pyg_hep.datasets import EventDataset, as_events
 from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.inputs import View
 from pyg_hep.nn import Backbone
 from pyg_hep.objectives import Objective
 from pyg_hep.training import parts, process
@@ -73,6 +74,7 @@ def finetune(
     optimisation: Optimisation | None = None,
     reset: Sequence[str] = (),
     changes: Mapping[str, Any] | None = None,
+    view: Mapping[str, Any] | None = None,
     probe: bool = False,
     callbacks: Sequence[Callback] = (),
     logger: Logger | Sequence[Logger] | None = None,
@@ -94,6 +96,8 @@ def finetune(
         reset: parts of the backbone that start anew, by the names of its stages or modules, or patterns: ``decoder``,
             or ``layers.2`` for the last of three layers, which has most to do with what the pretraining was for.
         changes: arguments of the backbone in place of those it was pretrained with, such as ``{"dropout": 0.1}``.
+        view: arguments of the view in place of those of the pretraining: ``{"select": {"level": "reco"}}`` shows the
+            model the reconstructed level alone. Columns and constants stay.
         probe: fit the new head to the frozen representation of the training events first, instead of starting
             from random numbers (Kumar et al., arXiv:2202.10054); for objectives with a method ``probe``.
         callbacks: further callbacks of Lightning's trainer.
@@ -109,7 +113,7 @@ def finetune(
     optimisation = optimisation or Optimisation(backbone_learning_rate=1e-5)
     with process.isolated(settings.threads):
         process.seed_everything(settings.seed)  # the new heads' initial values
-        model = _new_model(pretrained, objective, optimisation, changes or {})
+        model = _new_model(pretrained, objective, optimisation, changes or {}, view or {})
         parts.reset(model.backbone, reset)
         started = time.perf_counter()
         if probe:
@@ -120,23 +124,41 @@ def finetune(
 
 
 def _new_model(
-    pretrained: EventModel | str | Path, objective: Objective, optimisation: Optimisation, changes: Mapping[str, Any]
+    pretrained: EventModel | str | Path,
+    objective: Objective,
+    optimisation: Optimisation,
+    changes: Mapping[str, Any],
+    view_changes: Mapping[str, Any],
 ) -> EventModel:
     """The pretrained view and backbone, copied, with new heads."""
     if isinstance(pretrained, EventModel):
         backbone = _copied(pretrained.backbone, changes)
-        view = type(pretrained.view)(**pretrained.view.config())
-        view.load_state_dict(pretrained.view.state_dict())
+        view = _changed(pretrained.view, view_changes)
         model = EventModel(backbone, objective, view, optimisation, pretrained.metadata)
     else:
         model = EventModel.from_pretrained(pretrained, objective, optimisation)
         if changes:
             model.backbone = _copied(model.backbone, changes)
+        if view_changes:
+            model.view = _changed(model.view, view_changes)
     data = model.metadata.get("data")
     if data is not None:  # that of the new events takes its place
         origin = {name: data[name] for name in ("digest", "class_names") if name in data}
         model.metadata = {**model.metadata, "pretrained": origin}
     return model.float()  # 64-true is a matter of the settings, not of the folder
+
+
+def _changed(view: View, changes: Mapping[str, Any]) -> View:
+    """A new view with the same columns and constants and, where there are changes, other nodes."""
+    arguments = view.config()
+    for name in changes:
+        if name not in arguments:
+            raise ConfigError(f"a View has no argument {name!r}: {nearest(name, arguments)}")
+        if name != "select":
+            raise ConfigError(f"view={{{name!r}: ...}}: a pretrained model reads the {name} that it was trained with")
+    made = type(view)(**{**arguments, **changes})
+    made.load_state_dict(view.state_dict())
+    return made
 
 
 def _copied(backbone: Backbone, changes: Mapping[str, Any]) -> Backbone:

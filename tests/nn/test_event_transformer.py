@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 from torch import nn
+from torch_geometric.data import Batch, Data
 
 from pyg_hep.errors import ConfigError
 from pyg_hep.inputs import View
@@ -54,6 +55,12 @@ class TestWithEventColumnsAsTokenAndIds(BackboneTests):
     @classmethod
     def build(cls) -> nn.Module:
         return small(pair_columns=PARTICLE, event_channels=3, id_channels=(4, 6))
+
+
+class TestWithClassNodeOfIds(BackboneTests):
+    @classmethod
+    def build(cls) -> nn.Module:
+        return small(pooling="class", id_channels=(4, 6), class_ids=(3, 0), embedding_bias=False)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
@@ -250,3 +257,36 @@ def test_compiles_without_graph_breaks(pooling):
         found, expected = (outputs_and_gradients(one, batch) for one in (compiled, model))
         for name, value in expected.items():
             assert_close(found[f"gradient of _orig_mod.{name[12:]}" if name not in found else name], value, name)
+
+
+def test_class_node_of_ids_is_an_object_of_which_nothing_else_is_seen():
+    """The event's representation is that of an object with these ids, hidden columns and no momentum."""
+    torch.manual_seed(0)
+    sizes = {"hidden_channels": 16, "num_layers": 2, "heads": 2, "id_channels": (6, 3), "embedding_bias": False}
+    model = EventTransformer(5, pooling="class", class_ids=(5, 1), **sizes).double().eval()
+    plain = EventTransformer(5, pooling="mean", **sizes).double().eval()
+    plain.load_state_dict(model.state_dict())  # the class node has no weights of its own
+    batch = random_inputs((4, 6), in_channels=5, id_channels=(6, 3), seed=1, dtype=torch.float64)
+    graph = model(batch).graph
+    for event, (start, stop) in enumerate(((0, 4), (4, 10))):
+        one = Data(
+            x=torch.cat([batch.x[start:stop], torch.zeros(1, 5, dtype=torch.float64)]),
+            p4=torch.cat([batch.p4[start:stop], torch.zeros(1, 4, dtype=torch.float64)]),
+            ids=torch.cat([batch.ids[start:stop], torch.tensor([[5, 1]])]),
+        )
+        whole = Batch.from_data_list([one])
+        torch.testing.assert_close(graph[event], plain(whole).nodes[-1], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"class_ids": (5, 1)}, 'class_ids go with pooling="class"'),
+        ({"class_ids": (6, 1), "pooling": "class"}, r"class_ids \[6, 1\] are no rows of tables of the sizes \[6, 3\]"),
+        ({"class_ids": (5,), "pooling": "class"}, r"class_ids \[5\] are no rows"),
+        ({"class_ids": (5, 1), "pooling": "class", "event_channels": 2}, "without event columns"),
+    ],
+)
+def test_class_ids_that_cannot_be(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        EventTransformer(5, id_channels=(6, 3), **arguments)

@@ -7,14 +7,15 @@ from torch_geometric.data import Batch
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.inputs import View
+from pyg_hep.inputs.particle_ids import CLASS_IDS
 from pyg_hep.loader import EventLoader
 from pyg_hep.nn import EventTransformer, GraphNetwork
-from pyg_hep.objectives import MaskedFourVectors
+from pyg_hep.objectives import Classification, MaskedFourVectors
 from pyg_hep.schema import Level, ObjectType
 from pyg_hep.testing import ObjectiveTests
 from pyg_hep.testing.dilepton import dilepton_events
 from pyg_hep.testing.events import random_events
-from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain
+from pyg_hep.training import EventModel, Optimisation, TrainingSettings, finetune, pretrain
 
 
 class TestContract(ObjectiveTests):
@@ -181,6 +182,34 @@ def test_learns_to_estimate_the_generated_level(tmp_path):
     batch = next(iter(EventLoader(val, 50)))
     with torch.no_grad():
         assert torch.equal(again.predict(batch)["pt"].values, model.eval().predict(batch)["pt"].values)
+
+
+def test_fine_tuning_reads_the_reconstructed_level_through_a_class_node(tmp_path):
+    """No new weights but the head, and nothing of the generated level reaches the classes."""
+    model, _ = setup()
+    dataset = dilepton_events(60, seed=5).with_columns(y=torch.arange(60) % 2)
+    changes = {"pooling": "class", "class_ids": CLASS_IDS}
+    settings = TrainingSettings(epochs=1, batch_size=20, progress=False, checkpoints=False, tensorboard=False)
+    for pretrained in (model, model.save_pretrained(tmp_path / "pretrained")):
+        result = finetune(
+            pretrained, Classification(2, class_weights="balanced"), dataset, dataset, output=tmp_path / "run",
+            settings=settings, optimisation=Optimisation(backbone_learning_rate=0.0), changes=changes,
+            view={"select": {"level": "reco"}},
+        )  # fmt: skip
+        tuned = EventModel.from_pretrained(tmp_path / "run" / "model")
+        assert result.history
+        for name, weights in model.backbone.state_dict().items():
+            assert torch.equal(tuned.backbone.state_dict()[name], weights), name
+        assert torch.equal(tuned.view.mean, model.view.mean)
+        batch = next(iter(EventLoader(dataset, 60)))
+        with torch.no_grad():
+            before = tuned.predict(batch)["1"]
+            batch.p4[batch.level == int(Level.GEN)] = 77.0
+            assert torch.equal(tuned.predict(batch)["1"], before)
+    with pytest.raises(ConfigError, match="a View has no argument 'selects': did you mean 'select'"):
+        finetune(model, Classification(2), dataset, output=tmp_path, view={"selects": None})
+    with pytest.raises(ConfigError, match="a pretrained model reads the columns that it was trained with"):
+        finetune(model, Classification(2), dataset, output=tmp_path, view={"columns": ["pt"]})
 
 
 @pytest.mark.slow

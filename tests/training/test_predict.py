@@ -9,6 +9,7 @@ from pyg_hep.errors import ConfigError
 from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification, MaskedObjects, MultiLabel, ReplacedObject
 from pyg_hep.readers import load_card
+from pyg_hep.testing.events import random_events
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings, predict, pretrain
 
@@ -82,6 +83,23 @@ def test_another_card_is_said_and_the_same_is_not(files, trained, tmp_path):
     content["selection"] = ["n_objects >= 3"]
     with pytest.warns(UserWarning, match="have other selection than those that the model was trained on"):
         predict(trained, EventDataset(tmp_path, load_card(content), made))
+
+
+def test_events_made_in_python_can_be_trained_on_and_predicted(tmp_path):
+    """They have no card with objects to be stored with the model, or to be compared."""
+    events = random_events((4,) * 40, seed=1)
+    nodes = {name: events[name] for name in ("p4", "kind", "charge", "btag", "level")}
+    dataset = EventDataset.from_columns(nodes, [4] * 40, {"y": torch.arange(40) % 2}, ["no", "yes"])
+    torch.manual_seed(0)
+    model = EventModel(GraphNetwork.ho(), Classification(2))
+    settings = TrainingSettings(epochs=1, batch_size=20, progress=False, checkpoints=False, tensorboard=False)
+    pretrain(model, dataset, dataset, output=tmp_path, settings=settings)
+    again = EventModel.from_pretrained(tmp_path / "model")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tested = predict(again, dataset)
+    assert tested.class_names == ["no", "yes"]
+    np.testing.assert_array_equal(tested.probability, predict(model, dataset).probability)
 
 
 def test_every_module_has_its_mode_again(files, trained):
