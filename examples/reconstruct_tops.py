@@ -19,7 +19,8 @@ import uproot
 
 from pyg_hep import command
 from pyg_hep.analysis import reconstruct_tops
-from pyg_hep.analysis.tops import METHODS, NetworkMethod, Reason
+from pyg_hep.analysis.tops import METHODS, Reason
+from pyg_hep.analysis.tops.network import NetworkMethod
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.evaluation import compare_histograms

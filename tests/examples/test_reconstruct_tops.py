@@ -7,11 +7,17 @@ from pathlib import Path
 import awkward as ak
 import numpy as np
 import pytest
+import torch
 import uproot
 
 from pyg_hep.analysis import reconstruct_tops
 from pyg_hep.datasets import EventDataset
+from pyg_hep.nn import EventTransformer
+from pyg_hep.objectives import MaskedFourVectors
+from pyg_hep.simulation import simulate
+from pyg_hep.testing.dilepton import dilepton_events
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
+from pyg_hep.training import EventModel
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "reconstruct_tops.py"
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data" / "real"
@@ -82,6 +88,32 @@ def test_published_drell_yan_and_data_files_are_counted(tmp_path, name):
     assert (
         not uproot.open(tmp_path / f"runs/reconstruct_tops/{name}.root")["Events"]["top_valid"].array().to_numpy().any()
     )
+
+
+def test_a_network_reconstructs_events_without_a_generated_level(tmp_path, dilepton_file):
+    torch.manual_seed(0)
+    sizes = {"hidden_channels": 16, "num_layers": 1, "heads": 2, "feed_forward": 32}
+    model = EventModel(EventTransformer.bumblebee(**sizes), MaskedFourVectors())
+    model.view.measure(dilepton_events(300))
+    model.save_pretrained(tmp_path / "model")
+    done = call(dilepton_file, "--method", "network", "--model", tmp_path / "model", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    tree = uproot.open(tmp_path / "runs/reconstruct_tops/pairs.root")["Events"].arrays(library="np")
+    dataset = EventDataset(tmp_path / "cache", "dileptonic", dilepton_file)
+    pairs = reconstruct_tops(dataset, "network", model=model)
+    rows = dataset.storage.entry.numpy()[pairs.valid]
+    np.testing.assert_allclose(tree["m_ttbar"][rows], pairs.m_ttbar[pairs.valid], rtol=1e-4)
+    done = call(dilepton_file, "--method", "network", cwd=tmp_path)
+    assert "error: --method network and --model go together" in done.stderr
+
+
+def test_single_top_events_are_reconstructed_as_far_as_they_have_leptons_and_jets(tmp_path):
+    path = simulate("singletop_t", 300, 5, tmp_path / "single.root", workers=1, progress=False)
+    done = call(path, "--method", "visible_mass", cwd=tmp_path)
+    counts = json.loads((tmp_path / "runs/reconstruct_tops/results.json").read_text())["files"][str(path)]["counts"]
+    assert sum(counts.values()) == 300
+    assert counts["other than two leptons of opposite charge"] > 200
+    assert done.returncode == (0 if counts["reconstructed"] else 1)
 
 
 def test_wrong_input_is_one_sentence(tmp_path, dilepton_file):

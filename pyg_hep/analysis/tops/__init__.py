@@ -3,7 +3,6 @@
 from pyg_hep.analysis.tops.ellipse import Ellipse, Neutrinos, neutrino_ellipse, solve_ellipses
 from pyg_hep.analysis.tops.ellipse_method import EllipseMethod
 from pyg_hep.analysis.tops.events import DileptonEvents, Reason
-from pyg_hep.analysis.tops.network import NetworkMethod, with_generated_level
 from pyg_hep.analysis.tops.neutrino_weighting import NeutrinoWeighting
 from pyg_hep.analysis.tops.pairing import CRITERIA, allowed_pairings, choose_pairing, lepton_b_masses, paired_jets
 from pyg_hep.analysis.tops.reconstruct import METHODS, TopMethod, reconstruct_tops
@@ -17,7 +16,6 @@ __all__ = [
     "DileptonEvents",
     "Ellipse",
     "EllipseMethod",
-    "NetworkMethod",
     "NeutrinoWeighting",
     "Neutrinos",
     "Reason",
@@ -35,5 +33,4 @@ __all__ = [
     "reconstruct_tops",
     "solve_ellipses",
     "visible_mass",
-    "with_generated_level",
 ]

@@ -8,7 +8,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from pyg_hep.analysis.tops.ellipse_method import EllipseMethod
 from pyg_hep.analysis.tops.events import DileptonEvents
-from pyg_hep.analysis.tops.network import NetworkMethod
 from pyg_hep.analysis.tops.neutrino_weighting import NeutrinoWeighting
 from pyg_hep.analysis.tops.result import TopPairs
 from pyg_hep.analysis.tops.smearing import SmearedEllipse
@@ -29,12 +28,19 @@ class TopMethod(Protocol):
         """Top pairs of the events."""
 
 
+def network(model: Any, batch_size: int = 4096, device: Any = None) -> TopMethod:
+    """See :class:`~pyg_hep.analysis.tops.network.NetworkMethod`."""
+    from pyg_hep.analysis.tops.network import NetworkMethod  # with Lightning, which takes two seconds to load
+
+    return NetworkMethod(model, batch_size, device)
+
+
 METHODS: dict[str, Callable[..., TopMethod]] = {
     "ellipse": EllipseMethod,
     "smeared_ellipse": SmearedEllipse,
     "neutrino_weighting": NeutrinoWeighting,
     "visible_mass": VisibleMass,
-    "network": NetworkMethod,
+    "network": network,
 }
 """Methods by name; each is made with the options given to :func:`reconstruct_tops`."""
 

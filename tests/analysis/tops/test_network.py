@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from pyg_hep.analysis import reconstruct_tops
-from pyg_hep.analysis.tops import DileptonEvents, NetworkMethod, with_generated_level
-from pyg_hep.analysis.tops.network import DAUGHTERS
+from pyg_hep.analysis.tops import DileptonEvents
+from pyg_hep.analysis.tops.network import DAUGHTERS, NetworkMethod, with_generated_level
 from pyg_hep.errors import ConfigError
 from pyg_hep.inputs import View
 from pyg_hep.kinematics import from_cartesian
