@@ -116,10 +116,8 @@ def main() -> None:
                 value.backward()
                 optimiser.step()
                 losses.append(value.item())
-            figures = {
-                "train_loss": sum(losses) / len(losses),
-                "val_loss": float(loss(predict(val), val.y, val.weight)),
-            }
+            val_loss = float(loss(predict(val), val.y, val.weight))
+            figures = {"train_loss": sum(losses) / len(losses), "val_loss": val_loss}
             history.append({"epoch": epoch, **figures})
             log.add_scalars("loss", figures, epoch)
             print(f"epoch {epoch + 1}: " + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))

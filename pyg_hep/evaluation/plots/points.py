@@ -79,7 +79,7 @@ def plot_gains(
         axes.errorbar(values[:, 0], rows, xerr=values[:, 1], fmt="o", capsize=4, color=COLOURS[0])
         for row, (value, error) in zip(rows, values, strict=True):
             axes.annotate(
-                f"{value:+.2f}" + (f" $\\pm$ {error:.2f}" if np.isfinite(error) else ""),
+                f"{round(value, 2) + 0.0:+.2f}" + (f" $\\pm$ {error:.2f}" if np.isfinite(error) else ""),
                 (value, row),
                 xytext=(0, 8),
                 textcoords="offset points",
