@@ -12,8 +12,9 @@ HEAVY = ("sklearn", "lightning", "matplotlib", "mplhep", "pandas", "h5py", "dask
     ("statement", "absent"),
     [
         ("import pyg_hep.readers", ("torch", "torch_geometric", "tensorboard", *HEAVY)),
-        ("from pyg_hep.datasets import EventDataset, TopTagging", ("tensorboard", *HEAVY)),
+        ("from pyg_hep.datasets import EventDataset, TopTagging", ("tensorboard", "yaml", *HEAVY)),
         ("import pyg_hep.spin, pyg_hep.simulation", ("torch", "torch_geometric", *HEAVY)),
+        ("from pyg_hep.analysis import reconstruct_tops", HEAVY),
         ("import pyg_hep.evaluation", ("torch", *HEAVY)),
         (
             "import pyg_hep.evaluation.plots, pyg_hep.evaluation.event_display; pyg_hep.evaluation.compare_histograms",

@@ -26,8 +26,8 @@ from pyg_hep.readers.card import (
     Overlap,
     WeightDefinition,
 )
+from pyg_hep.readers.card_slips import check_slips
 from pyg_hep.readers.card_values import CardValues
-from pyg_hep.readers.card_yaml import check_slips, read_yaml
 from pyg_hep.readers.files import with_tree
 from pyg_hep.readers.formats import FORMATS
 from pyg_hep.readers.kept import check_column_name
@@ -65,13 +65,19 @@ def load_card(card: str | Path | Mapping[str, Any] | Card) -> Card:
         return _Parser("the card given").card(_extended(card, "the card given", Path()))
     path = _path_of(str(card), Path())
     where = f"card {path}"
-    parsed = _Parser(where).card(_extended(read_yaml(path), where, path.parent))
+    parsed = _Parser(where).card(_extended(_content(path), where, path.parent))
     # Files that a card names lie relative to it, so that both can be moved together.
     files = {
         process: tuple(name if is_remote(name) else str(path.parent / Path(name).expanduser()) for name in names)
         for process, names in parsed.files.items()
     }
     return dataclasses.replace(parsed, files=files)
+
+
+def _content(path: Path) -> Any:
+    from pyg_hep.readers.card_yaml import read_yaml  # PyYAML takes as long to load as all other readers together
+
+    return read_yaml(path)
 
 
 def _path_of(card: str, folder: Path) -> Path:
@@ -92,7 +98,7 @@ def _extended(content: Any, where: str, folder: Path, depth: int = 0) -> Any:
     if depth == _EXTENDS_DEPTH:
         raise ConfigError(f"{where}, key 'extends': cards extend each other in a circle")
     base = _path_of(str(content["extends"]), folder)
-    inherited = _extended(read_yaml(base), f"card {base}", base.parent, depth + 1)
+    inherited = _extended(_content(base), f"card {base}", base.parent, depth + 1)
     if not isinstance(inherited, Mapping):
         raise ConfigError(f"{where}, key 'extends': {base} holds no mapping")
     return {**inherited, **{key: value for key, value in content.items() if key != "extends"}}
