@@ -184,7 +184,7 @@ class EventDataset(InMemoryDataset):
         rows = [] if self._indices is None else [self.positions]
         return content_digest(self.storage.digest, *rows, *self.class_names)
 
-    def with_columns(self, class_names: Sequence[str] | None = None, **columns: Any) -> EventDataset:
+    def with_columns(self, *, class_names: Sequence[str] | None = None, **columns: Any) -> EventDataset:
         """The same events with other, or further, event columns: ``with_columns(weight=w, y=labels)``.
 
         The objects are shared with this data set, which stays as it is. OmniFold's weights and pseudo labels are of

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
         plot_roc,
         plot_scores,
     )
+    from pyg_hep.evaluation.regression import boosted_regression
     from pyg_hep.evaluation.report import classification_report, paired_difference
     from pyg_hep.evaluation.similarity import ensemble_cka, linear_cka
 
 __all__ = [
     "ObjectVariables",
     "SummaryVariables",
+    "boosted_regression",
     "boosted_trees",
     "break_even",
     "classification_report",
@@ -44,6 +46,7 @@ _MODULES = {
     "cost": ("break_even", "cost_ratio"),
     "object_variables": ("ObjectVariables",),
     "plots": ("compare_histograms", "plot_confusion", "plot_gains", "plot_losses", "plot_roc", "plot_scores"),
+    "regression": ("boosted_regression",),
     "report": ("classification_report", "paired_difference"),
     "similarity": ("ensemble_cka", "linear_cka"),
 }

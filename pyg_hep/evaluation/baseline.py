@@ -19,7 +19,7 @@ from pyg_hep.metrics import as_array
 
 __all__ = ["SummaryVariables", "boosted_trees"]
 
-_MAX_TUNING_EVENTS = 20_000
+MAX_TUNING_EVENTS = 20_000
 """Settings are compared on at most this many events: their order hardly depends on more."""
 
 _SMALL = 5_000
@@ -28,8 +28,8 @@ _SMALL = 5_000
 _FEWEST_DEFINED = 20
 """A variable defined for fewer events cannot be split on with leaves of 20, and makes scikit-learn fail at 0."""
 
-_PATIENCE = 20
-_MAX_ITERATIONS = 1_000
+PATIENCE = 20
+MAX_ITERATIONS = 1_000
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class _Setting:
 
 
 # From strong to weak regularisation: small leaves overfit at 1,000 events per class, large trees need many more.
-_GRID = (
+GRID = (
     _Setting(0.05, 4, 40, 10.0, 0.3),
     _Setting(0.05, 8, 40, 10.0, 0.3),
     _Setting(0.05, 16, 20, 1.0, 0.3),
@@ -50,7 +50,7 @@ _GRID = (
     _Setting(0.1, 16, 40, 10.0, 0.5),
     _Setting(0.1, 31, 40, 10.0, 0.5),
 )
-_DEFAULT = _GRID[3]
+_DEFAULT = GRID[3]
 
 
 def boosted_trees(
@@ -91,22 +91,22 @@ def boosted_trees(
     if len(labels) < 2 or counts.min() < 8:
         found = ", ".join(f"{n} of class {label}" for label, n in zip(labels, counts, strict=True))
         raise PygHepError(f"trees need two classes with at least 8 events each, found {found}")
-    x = _quantised(x)
+    x = quantised(x)
     # Mean weight 1: smallest leaf and L2 are in units of events.
     w = w / w.mean()
     folds = _folds(y, seed)
-    trials = [_trial(s, x, y, w, folds, seed) for s in (_GRID if tune else (_DEFAULT,))]
+    trials = [_trial(s, x, y, w, folds, seed) for s in (GRID if tune else (_DEFAULT,))]
     best = min(range(len(trials)), key=lambda i: trials[i][0])
-    setting = (_GRID if tune else (_DEFAULT,))[best]
-    if len(y) > _MAX_TUNING_EVENTS:
-        model = _classifier(setting, seed, early_stopping=True, max_iter=_MAX_ITERATIONS)
+    setting = (GRID if tune else (_DEFAULT,))[best]
+    if len(y) > MAX_TUNING_EVENTS:
+        model = _classifier(setting, seed, early_stopping=True, max_iter=MAX_ITERATIONS)
     else:
         # More events than in a fold carry proportionally more trees.
         model = _classifier(setting, seed, early_stopping=False, max_iter=max(1, round(1.15 * trials[best][1])))
     return model.fit(x, y, w)
 
 
-def _quantised(x: np.ndarray) -> np.ndarray:
+def quantised(x: np.ndarray) -> np.ndarray:
     """Every column moved to the nearest of at most 255 of its own values, taken at equal steps of probability.
 
     Trees see 255 bins in any case, with limits halfway between such values, so nothing changes for prediction on
@@ -126,7 +126,7 @@ def _quantised(x: np.ndarray) -> np.ndarray:
 
 def _classifier(setting: _Setting, seed: int, **options: Any) -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(
-        **vars(setting), random_state=seed, n_iter_no_change=_PATIENCE, validation_fraction=0.1, **options
+        **vars(setting), random_state=seed, n_iter_no_change=PATIENCE, validation_fraction=0.1, **options
     )
 
 
@@ -135,8 +135,8 @@ def _folds(y: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     rows = np.arange(len(y))
     if len(y) <= _SMALL:
         return list(StratifiedKFold(3, shuffle=True, random_state=seed).split(rows[:, None], y))
-    if len(y) > _MAX_TUNING_EVENTS:
-        rows, _ = train_test_split(rows, train_size=_MAX_TUNING_EVENTS, stratify=y, random_state=seed)
+    if len(y) > MAX_TUNING_EVENTS:
+        rows, _ = train_test_split(rows, train_size=MAX_TUNING_EVENTS, stratify=y, random_state=seed)
     train, held = train_test_split(rows, test_size=0.25, stratify=y[rows], random_state=seed)
     return [(train, held)]
 
@@ -152,7 +152,7 @@ def _trial(
     """Held-out log loss and number of trees at its minimum, both averaged over the folds."""
     losses, trees = [], []
     for train, held in folds:
-        model = _classifier(setting, seed, early_stopping=True, max_iter=_MAX_ITERATIONS)
+        model = _classifier(setting, seed, early_stopping=True, max_iter=MAX_ITERATIONS)
         model.fit(x[train], y[train], w[train], X_val=x[held], y_val=y[held], sample_weight_val=w[held])
         losses.append(-model.validation_score_.max())
         trees.append(int(model.validation_score_.argmax()))

@@ -22,7 +22,7 @@ Study = TypeVar("Study")
 
 
 def study_options(
-    description: str | None, name: str, stages: Sequence[str], sizes: Sequence[str], results: Path, earlier: str
+    description: str | None, name: str, stages: Sequence[str], sizes: Sequence[str], results: Path, earlier: str | None
 ) -> command.Options:
     """The command line of a study.
 
@@ -32,7 +32,7 @@ def study_options(
         stages: what ``--stage`` may be.
         sizes: what ``--size`` may be.
         results: folder of the records and of the summary.
-        earlier: folder in it, named by a commit, with what was published earlier.
+        earlier: folder in it, named by a commit, with what was published earlier; None of a study without that.
     """
     parser = command.Options(description)
     parser.add_argument("--stage", choices=tuple(stages), default="all", help="what to do")
@@ -45,9 +45,10 @@ def study_options(
     parser.add_argument("--output", default=f"runs/{name}", help="folder for networks, tables and plots")
     parser.add_argument("--records", default=str(results / name / "runs.jsonl"), help="finished trainings")
     parser.add_argument("--summary", default=str(results / f"{name}.json"), help="the figures that others read")
-    parser.add_argument(
-        "--earlier", default=str(results / name / earlier), help="folder of records to compare the figures with"
-    )
+    if earlier is not None:
+        parser.add_argument(
+            "--earlier", default=str(results / name / earlier), help="folder of records to compare the figures with"
+        )
     parser.add_argument("--workers", type=int, default=2, help="trainings at the same time, one thread each")
     return parser
 
@@ -101,10 +102,10 @@ def pretrain_stage(jobs: Sequence[Pretraining], options: Namespace) -> list[dict
     return pretrained(jobs, records)
 
 
-def finetune_stage(runs: Sequence[Run], options: Namespace) -> Records:
-    """Train what has no record where the stage asks for it; the records of exactly these runs."""
+def finetune_stage(runs: Sequence[Run], options: Namespace, stage: str = "finetune") -> Records:
+    """Train what has no record where the stage (or ``all``) is asked for; the records of exactly these runs."""
     records = Records(options.records)
-    if options.stage in ("finetune", "all"):
+    if options.stage in (stage, "all"):
         finish(runs, records, options.workers, command.note())
     records.keep(run.key for run in runs)
     return records

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from pyg_hep.metrics import roc_curve
 from pyg_hep.studies.plan import Run
 from pyg_hep.studies.records import Records
 from pyg_hep.studies.statistics import label, measure, with_error
 from pyg_hep.training import EventModel, process
 from pyg_hep.workers import run_in_processes
 
+EFFICIENCIES = np.linspace(0.02, 1.0, 50)
+"""Of the signal, where the curve of a record is taken."""
 NOTE = "run.json"
 """In the folder of a run: which run has left what lies there."""
 
@@ -24,8 +27,9 @@ def execute(run: Run) -> dict[str, Any]:
     """Train and test one run.
 
     Returns:
-        Its record: the run's columns, figures, their ``replicas`` under resampled test events, and of a network epochs,
-        times and validation figures, all plain JSON; besides ``history`` and ``probability``, arrays for plots.
+        Its record: the run's columns, figures, their ``replicas`` under resampled test events, of a network epochs,
+        times and validation figures, and of two classes ``roc``, the background's efficiency at those of the signal in
+        :data:`EFFICIENCIES`, all plain JSON; besides ``history`` and ``probability``, arrays for plots.
     """
     run.output.mkdir(parents=True, exist_ok=True)
     (run.output / NOTE).unlink(missing_ok=True)
@@ -40,6 +44,9 @@ def execute(run: Run) -> dict[str, Any]:
         record["history"] = fitted.history
     if getattr(tested, "probability", None) is not None:
         record["probability"] = tested.probability.astype(np.float32)
+        if tested.probability.shape[1] == 2:
+            signal, background = roc_curve(tested.y, tested.probability[:, 1], tested.weight)
+            record["roc"] = np.interp(EFFICIENCIES, signal, background).round(6).tolist()
     return record
 
 

@@ -7,13 +7,13 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError, nearest
-from pyg_hep.evaluation import ObjectVariables, SummaryVariables, boosted_trees
+from pyg_hep.evaluation import SummaryVariables, boosted_trees
 from pyg_hep.inputs import View
 from pyg_hep.loader import EventLoader
 from pyg_hep.objectives import Classification, Objective
@@ -207,13 +207,17 @@ class FromScratch(Network):
 
     def fit(self, task: Task, seed: int, output: Path) -> Fitted:
         """Train and test."""
+        return Fitted.of(self.train(task, seed, output), task.test)
+
+    def train(self, task: Task, seed: int, output: Path) -> FitResult:
+        """Train."""
         with process.isolated():
             process.seed_everything(seed)  # the initial weights
             backbone = type(self.model.backbone)(**self.model.backbone.config())
             view = View(**self.model.view.config())
             model = EventModel(backbone, self.objective(task), view, self.optimisation)
         settings = replace(self.settings, seed=seed)
-        return Fitted.of(pretrain(model, task.train, task.val, output=output, settings=settings), task.test)
+        return pretrain(model, task.train, task.val, output=output, settings=settings)
 
 
 @dataclass(frozen=True)
@@ -225,12 +229,14 @@ class FineTuned(Network):
         optimisation: the published one by default: heads 1e-4, backbone 1e-5.
         reset: parts of the pretrained backbone that start anew.
         changes: arguments of the pretrained backbone in place of its own, see :func:`~pyg_hep.training.finetune`.
+        view: arguments of the pretrained view in place of its own, likewise.
         probe: fit the new head to the frozen representation first.
     """
 
     pretrained: str | Path = field(metadata={"argument": False})
     reset: tuple[str, ...] = ()
     changes: Mapping[str, Any] | None = None
+    view: Mapping[str, Any] | None = None
     probe: bool = False
     optimisation: Optimisation = field(
         default_factory=lambda: Optimisation(backbone_learning_rate=1e-5), kw_only=True
@@ -243,7 +249,7 @@ class FineTuned(Network):
         result = finetune(
             self.pretrained, self.objective(task), task.train, task.val, output=output,
             settings=replace(self.settings, seed=seed), optimisation=self.optimisation, reset=self.reset,
-            changes=self.changes, probe=self.probe,
+            changes=self.changes, view=self.view, probe=self.probe,
         )  # fmt: skip
         return Fitted.of(result, task.test)
 
@@ -256,15 +262,25 @@ class FineTuned(Network):
         return weights_digest(find_folder(self.pretrained))
 
 
+class Variables(Protocol):
+    """What turns a raw batch into a table ``[B, F]``, and says its own arguments."""
+
+    def __call__(self, batch: Any) -> np.ndarray:
+        """The table."""
+
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments, as plain JSON."""
+
+
 @dataclass(frozen=True)
 class Trees(Method):
     """Boosted trees on event variables: the anchor without a network.
 
     Args:
-        variables: what makes their table from a raw batch.
+        variables: what makes their table from a raw batch; one of your own has ``config()`` too.
     """
 
-    variables: SummaryVariables | ObjectVariables = field(default_factory=SummaryVariables)
+    variables: Variables = field(default_factory=SummaryVariables)
     name: str = field(default="trees", kw_only=True)
     baseline: str | None = field(default="scratch", kw_only=True)
 

@@ -50,10 +50,10 @@ def _weights_digest(folder: Path, stamps: tuple[tuple[int, int], ...]) -> str:
 # Rooms and modules that change no figure of a training: files and cards enter by the digest of the events, arguments of
 # a study by themselves. What is not named here counts.
 _WITHOUT_INFLUENCE = (
-    "analysis", "command", "errors", "export", "provenance", "readers", "simulation", "testing", "workers",
+    "analysis.entropy", "command", "errors", "export", "provenance", "readers", "simulation", "testing", "workers",
     "evaluation.cost", "evaluation.event_display", "evaluation.plots", "evaluation.report", "evaluation.similarity",
-    "studies.abasov", "studies.command", "studies.curves", "studies.earlier", "studies.ho", "studies.kishimoto",
-    "studies.place",
+    "studies.abasov", "studies.bumblebee", "studies.command", "studies.curves", "studies.earlier", "studies.ho",
+    "studies.kishimoto", "studies.place",
 )  # fmt: skip
 
 

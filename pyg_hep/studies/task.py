@@ -55,6 +55,8 @@ class Task:
             figures of your own by name.
         objective: what networks are trained for; None is a classification with balanced classes. Only its arguments
             are used.
+        balanced: draw the same number of training events of every class; otherwise random events, in the proportion in
+            which they are, and sizes are numbers of events in all.
 
     Raises:
         ConfigError: for an unknown figure.
@@ -66,6 +68,7 @@ class Task:
     test: EventDataset
     figures: Sequence[str] | Mapping[str, Figure] = ("accuracy", "auc")
     objective: Objective | None = None
+    balanced: bool = True
 
     def __post_init__(self) -> None:
         for name in () if isinstance(self.figures, Mapping) else self.figures:
@@ -86,8 +89,8 @@ class Task:
 
     @cached_property
     def most(self) -> int:
-        """Events per class that the smallest class has for training."""
-        return _smallest_class(self.train)
+        """Events per class that the smallest class has for training; of a task that is not balanced, all."""
+        return self._most_of(self.train)
 
     def draw(self, events: int, seed: int) -> Task:
         """The task with as many training events per class as asked for, another random choice for every seed.
@@ -98,9 +101,12 @@ class Task:
         Raises:
             ConfigError: when a class has fewer.
         """
-        validated = min(max(events // 4, FEWEST_VALIDATED), _smallest_class(self.val))
-        train, val = balanced_subset(self.train, events, seed), balanced_subset(self.val, validated, seed)
-        return replace(self, train=train, val=val)
+        validated = min(max(events // 4, FEWEST_VALIDATED), self._most_of(self.val))
+        draw = balanced_subset if self.balanced else random_subset
+        return replace(self, train=draw(self.train, events, seed), val=draw(self.val, validated, seed))
+
+    def _most_of(self, dataset: EventDataset) -> int:
+        return _smallest_class(dataset) if self.balanced else len(dataset)
 
 
 def _classes(dataset: EventDataset) -> np.ndarray | None:
@@ -114,6 +120,15 @@ def _smallest_class(dataset: EventDataset) -> int:
     return len(dataset) if y is None else int(np.bincount(y, minlength=dataset.num_classes).min())
 
 
+def random_subset(dataset: EventDataset, events: int, seed: int) -> EventDataset:
+    """So many random events, whatever their classes.
+
+    Raises:
+        ConfigError: when there are fewer.
+    """
+    return _drawn(dataset, [np.arange(len(dataset))], events, seed, [""])
+
+
 def balanced_subset(dataset: EventDataset, per_class: int, seed: int) -> EventDataset:
     """The same number of random events of every class, or so many in all where there are no classes.
 
@@ -121,11 +136,20 @@ def balanced_subset(dataset: EventDataset, per_class: int, seed: int) -> EventDa
         ConfigError: when a class has fewer.
     """
     y = _classes(dataset)
-    rng = np.random.default_rng([seed, per_class])
-    rows = [np.arange(len(dataset))] if y is None else [np.flatnonzero(y == k) for k in range(dataset.num_classes)]
-    for label, mine in enumerate(rows):
-        if len(mine) < per_class:
-            kind = "" if y is None else f" of class {label}"
-            raise ConfigError(f"{per_class} events{kind} asked for, {dataset!r} has {len(mine)}")
-    drawn = [rng.choice(mine, per_class, replace=False) for mine in rows]
+    if y is None:
+        return random_subset(dataset, per_class, seed)
+    classes = range(dataset.num_classes)
+    rows = [np.flatnonzero(y == k) for k in classes]
+    return _drawn(dataset, rows, per_class, seed, [f" of class {k}" for k in classes])
+
+
+def _drawn(
+    dataset: EventDataset, rows: Sequence[np.ndarray], events: int, seed: int, names: Sequence[str]
+) -> EventDataset:
+    """As many events of each of some groups of rows."""
+    rng = np.random.default_rng([seed, events])
+    for mine, name in zip(rows, names, strict=True):
+        if len(mine) < events:
+            raise ConfigError(f"{events} events{name} asked for, {dataset!r} has {len(mine)}")
+    drawn = [rng.choice(mine, events, replace=False) for mine in rows]
     return dataset.index_select(np.sort(np.concatenate(drawn)))

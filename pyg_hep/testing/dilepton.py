@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import awkward as ak
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,6 +13,7 @@ from torch import Tensor
 from pyg_hep.datasets import EventDataset
 from pyg_hep.kinematics import from_cartesian
 from pyg_hep.schema import Level, ObjectType
+from pyg_hep.testing.files import write_nanoaod
 
 Floats = NDArray[np.float64]
 TOP, W = 172.5, 80.4
@@ -77,6 +81,45 @@ def dilepton_events(num_events: int, seed: int = 0, resolution: float = 0.1) -> 
         whole = name in ("kind", "pdg_id", "level")
         nodes[name] = torch.from_numpy(column.astype(np.int64 if whole else np.float32))
     return EventDataset.from_columns(nodes, there.sum(1), transform=None)
+
+
+def write_dilepton_nanoaod(path: Path, num_events: int, seed: int = 0) -> Path:
+    """The events of :func:`dilepton_events` as NanoAOD with ``GenPart``, of two gluons or of a quark pair in turn."""
+    storage = dilepton_events(num_events, seed).storage
+    columns = {name: storage.nodes[name].numpy() for name in ("p4", "kind", "charge", "btag", "pdg_id", "level")}
+    of = np.repeat(np.arange(num_events), np.diff(storage.offsets.numpy()))
+    reconstructed = columns["level"] == int(Level.RECO)
+
+    def collection(rows: NDArray[np.bool_], **more: NDArray[np.generic]) -> ak.Array:
+        momentum = {n: columns["p4"][rows, k] for k, n in enumerate(("pt", "eta", "phi", "mass"))}
+        counts = np.bincount(of[rows], minlength=num_events)
+        return ak.zip({name: ak.unflatten(values, counts) for name, values in {**momentum, **more}.items()})
+
+    branches: dict[str, ak.Array] = {}
+    for name, kind in (("Electron", ObjectType.ELECTRON), ("Muon", ObjectType.MUON), ("Jet", ObjectType.JET)):
+        rows = reconstructed & (columns["kind"] == int(kind))
+        more = {"charge": columns["charge"][rows].astype(np.int32)}
+        branches[name] = collection(rows, **({"btagDeepFlavB": columns["btag"][rows]} if name == "Jet" else more))
+    met = reconstructed & (columns["kind"] == int(ObjectType.MET))
+    branches["MET_pt"], branches["MET_phi"] = columns["p4"][met, 0], columns["p4"][met, 2]
+    # Top, antitop, W+, W- and the daughters in the order of dilepton_events, with their mothers.
+    mothers = np.array([-1, -1, 0, 1, 0, 1, 2, 3, 2, 3], np.int32)
+    daughters = columns["pdg_id"][~reconstructed].reshape(num_events, 6)
+    numbers = np.concatenate([np.tile([6, -6, 24, -24], (num_events, 1)), daughters], axis=1)
+    momenta = np.zeros((num_events, 10, 4), np.float32)
+    momenta[:, 4:] = columns["p4"][~reconstructed].reshape(num_events, 6, 4)
+    particles = {n: momenta[..., k] for k, n in enumerate(("pt", "eta", "phi", "mass"))}
+    particles |= {"pdgId": numbers.astype(np.int32), "genPartIdxMother": np.tile(mothers, (num_events, 1))}
+    branches["GenPart"] = ak.zip({name: ak.from_regular(values) for name, values in particles.items()})
+    gluons = np.arange(num_events) % 2 == 0
+    branches["Generator_id1"] = np.where(gluons, 21, 2).astype(np.int32)
+    branches["Generator_id2"] = np.where(gluons, 21, -2).astype(np.int32)
+    for name in ("genWeight", "spinWeight"):
+        branches[name] = np.ones(num_events, np.float32)
+    branches["run"] = np.ones(num_events, np.uint32)
+    branches["luminosityBlock"] = np.ones(num_events, np.uint32)
+    branches["event"] = np.arange(num_events, dtype=np.uint64)
+    return write_nanoaod(path, branches)
 
 
 def _decay(mother: Floats, mass: float, heavy: float, rng: np.random.Generator) -> tuple[Floats, Floats]:

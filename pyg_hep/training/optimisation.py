@@ -39,6 +39,7 @@ class Optimisation:
             ``constant``.
         decay: factor per epoch of the exponential schedule; factor at a plateau.
         warmup_epochs: epochs of linear increase from 0 before the schedule.
+        warmup_steps: the same in optimiser steps, in place of ``warmup_epochs``.
         floor: fraction of the first learning rate at which cosine and linear end and below which a plateau does not go.
         plateau_patience: epochs without a lower validation loss before a plateau lowers the rate.
 
@@ -55,6 +56,7 @@ class Optimisation:
     schedule: str = "exponential"
     decay: float = 0.99
     warmup_epochs: float = 0.0
+    warmup_steps: int | None = None
     floor: float = 0.0
     plateau_patience: int = 10
 
@@ -64,7 +66,11 @@ class Optimisation:
                 raise ConfigError(f"{value!r} is not possible: {nearest(value, valid)}")
         if not self.learning_rate > 0:
             raise ConfigError(f"learning_rate must be positive, found {self.learning_rate}")
-        for name in ("backbone_learning_rate", "warmup_epochs", "weight_decay"):
+        if self.warmup_steps is not None and self.warmup_epochs:
+            raise ConfigError(
+                f"warmup_epochs={self.warmup_epochs} and warmup_steps={self.warmup_steps}: give one of both"
+            )
+        for name in ("backbone_learning_rate", "warmup_epochs", "warmup_steps", "weight_decay"):
             if (getattr(self, name) or 0.0) < 0:
                 raise ConfigError(f"{name} must not be negative, found {getattr(self, name)}")
         if not 0 < self.layer_decay <= 1:
@@ -133,7 +139,7 @@ class Optimisation:
         """
         steps = max(steps_per_epoch, 1)
         optimiser = self._optimiser(self.parameter_groups(backbone, objective))
-        warmup = round(self.warmup_epochs * steps)
+        warmup = self._warmup(steps)
         if self.schedule != "plateau":
             schedule = LambdaLR(optimiser, self.factor(max(epochs, 1) * steps, steps))
             return optimiser, [{"scheduler": schedule, "interval": "step"}]
@@ -154,7 +160,7 @@ class Optimisation:
             steps: S, of the whole training.
             steps_per_epoch: optimiser steps in an epoch.
         """
-        warmup = round(self.warmup_epochs * steps_per_epoch)
+        warmup = self._warmup(steps_per_epoch)
         remaining = max(steps - warmup, 1)
 
         def factor(step: int) -> float:
@@ -172,6 +178,10 @@ class Optimisation:
             return 1.0
 
         return factor
+
+    def _warmup(self, steps_per_epoch: int) -> int:
+        """Steps of the warm-up."""
+        return round(self.warmup_epochs * steps_per_epoch) if self.warmup_steps is None else self.warmup_steps
 
     def _optimiser(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         options: dict[str, Any] = {"lr": self.learning_rate, "weight_decay": self.weight_decay}

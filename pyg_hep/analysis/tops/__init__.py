@@ -3,6 +3,7 @@
 from pyg_hep.analysis.tops.ellipse import Ellipse, Neutrinos, neutrino_ellipse, solve_ellipses
 from pyg_hep.analysis.tops.ellipse_method import EllipseMethod
 from pyg_hep.analysis.tops.events import DileptonEvents, Reason
+from pyg_hep.analysis.tops.generated import generated_tops
 from pyg_hep.analysis.tops.neutrino_weighting import NeutrinoWeighting
 from pyg_hep.analysis.tops.pairing import CRITERIA, allowed_pairings, choose_pairing, lepton_b_masses, paired_jets
 from pyg_hep.analysis.tops.reconstruct import METHODS, TopMethod, reconstruct_tops
@@ -26,6 +27,7 @@ __all__ = [
     "VisibleMass",
     "allowed_pairings",
     "choose_pairing",
+    "generated_tops",
     "lepton_b_density",
     "lepton_b_masses",
     "neutrino_ellipse",

@@ -1,0 +1,61 @@
+"""True top pairs of simulated dileptonic events: what every reconstruction is compared with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch, Data
+
+from pyg_hep.analysis.tops.result import TopPairs
+from pyg_hep.errors import PygHepError
+from pyg_hep.kinematics import to_cartesian
+from pyg_hep.loader import EventLoader
+from pyg_hep.schema import Level
+
+DAUGHTER_IDS = {
+    "b": (5,), "antib": (-5,), "antilepton": (-11, -13), "lepton": (11, 13),
+    "neutrino": (12, 14), "antineutrino": (-12, -14),
+}  # fmt: skip
+"""Daughter of a dileptonic top pair -> its PDG numbers; those of taus are not among them."""
+
+_BATCH = 16_384
+
+
+def generated_tops(events: Any) -> TopPairs:
+    """Top pairs as the sums of their generated daughters.
+
+    Args:
+        events: event graphs with a generated level, such as those of the card ``dileptonic_ttbar``: an
+            ``EventDataset``, a ``Subset`` or ``ConcatDataset`` of such, a PyG ``Batch`` or one ``Data``.
+
+    Returns:
+        One pair per event, in their order; not valid for events that lack one of the six daughters, or have it twice.
+
+    Raises:
+        PygHepError: for events that do not keep ``pdg_id``, which tells a quark from its antiquark.
+    """
+    if isinstance(events, Data):
+        parts = [_daughters(events if isinstance(events, Batch) else Batch.from_data_list([events]))]
+    else:
+        parts = [_daughters(batch) for batch in EventLoader(events, _BATCH)]
+    vectors, valid = (torch.cat(columns).cpu().numpy() for columns in zip(*parts, strict=True))
+    columns = {name: vectors[:, k] for k, name in enumerate(DAUGHTER_IDS)}
+    return TopPairs.from_daughters(**columns, valid=valid.astype(np.bool_))
+
+
+def _daughters(batch: Batch) -> tuple[Tensor, Tensor]:
+    """(px, py, pz, E) [GeV] of the daughters, ``[B, 6, 4]``, and which events have each of them once, ``[B]``."""
+    if "pdg_id" not in batch:
+        raise PygHepError("true tops need the PDG numbers of generated particles: set keep_pdg_id in the card")
+    generated, size = batch.level == int(Level.GEN), int(batch.num_graphs)
+    p4 = to_cartesian(batch.p4.detach().double())
+    vectors = p4.new_full((size, len(DAUGHTER_IDS), 4), torch.nan)
+    valid = torch.ones(size, dtype=torch.bool, device=p4.device)
+    for k, numbers in enumerate(DAUGHTER_IDS.values()):
+        mine = generated & torch.isin(batch.pdg_id, torch.tensor(numbers, device=p4.device))
+        vectors[batch.batch[mine], k] = p4[mine]
+        valid &= torch.bincount(batch.batch[mine], minlength=size) == 1
+    return vectors, valid

@@ -1,0 +1,231 @@
+"""How the networks of the study of Bumblebee are trained, what they are compared with, and how much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pyg_hep.errors import ConfigError
+from pyg_hep.evaluation import ObjectVariables
+from pyg_hep.inputs import View
+from pyg_hep.inputs.particle_ids import CLASS_IDS
+from pyg_hep.nn import EventTransformer
+from pyg_hep.objectives import Classification, MaskedFourVectors
+from pyg_hep.studies.bumblebee import samples
+from pyg_hep.studies.bumblebee.dense import Dense
+from pyg_hep.studies.bumblebee.masses import FIGURES
+from pyg_hep.studies.bumblebee.tops import Classical, Constant, FourVectors, TreeRegression
+from pyg_hep.studies.bumblebee.variables import COLUMNS, TopVariables
+from pyg_hep.studies.methods import FineTuned, FromScratch, Method, Trees
+from pyg_hep.studies.place import Place
+from pyg_hep.studies.plan import Run, plan
+from pyg_hep.studies.task import Size, Task
+from pyg_hep.training import EventModel, Optimisation, TrainingSettings
+
+RECO = {"select": {"level": "reco"}}
+"""What the networks of fine-tuning see."""
+
+TABLES = {"full": None, "particle_id": "particle_id", "level": "level", "hidden": "hidden"}
+"""Variant of the ablation -> the embedding that it lacks."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """How much is trained.
+
+    Args:
+        width: of the transformer, whose feed-forward layers are four times as wide.
+        layers: of it.
+        heads: of it.
+        sizes: of top reconstruction, by the number of labelled events; 0 is all.
+        finetuning: of toponium and initial state, in all events.
+        ablation: of the ablation.
+        pretrained: recipe of top reconstruction that is fine-tuned, at the last of ``sizes``.
+        optimisation: of whatever starts from random weights.
+        copies: smearings of the ellipse method.
+        signal: the sample that is toponium.
+        ceilings: reconstructions of the tops whose mass and angles trees are given.
+    """
+
+    width: int
+    layers: int
+    heads: int
+    sizes: list[Size]
+    finetuning: list[Size]
+    ablation: list[Size]
+    pretrained: str = "masked"
+    optimisation: Mapping[str, Any] = field(default_factory=dict)
+    copies: int = 40
+    signal: str = "toponium"
+    ceilings: tuple[str, ...] = ("truth", "smeared_ellipse", "network")
+
+    def check(self) -> None:
+        """Refuse what cannot be trained.
+
+        Raises:
+            ConfigError: for a recipe that there is not, or no size.
+        """
+        if self.pretrained not in RECIPES:
+            raise ConfigError(f"pretrained={self.pretrained!r} is not one of {', '.join(RECIPES)}")
+        if not (self.sizes and self.finetuning):
+            raise ConfigError("a study needs at least one of its sizes, and one of finetuning")
+
+
+_LARGE_BATCH = {"optimiser": "adamw", "weight_decay": 1e-3, "schedule": "cosine", "warmup_epochs": 0.5}
+_PUBLISHED = {"optimiser": "adam", "weight_decay": 1e-3, "schedule": "linear", "warmup_steps": 9_000}
+
+SIZES = {
+    "small": Study(
+        128, 4, 8,
+        [
+            Size(3_000, 3, 40, 128, 1e-3), Size(10_000, 3, 24, 128, 1e-3), Size(30_000, 3, 12, 256, 1e-3),
+            Size(0, 3, 8, 256, 1e-3),
+        ],
+        [Size(60_000, 3, 4, 256, 1e-3)], [Size(50_000, 2, 6, 256, 1e-3)], optimisation=_LARGE_BATCH,
+    ),
+    "published": Study(
+        768, 8, 16, [Size(0, 3, 10, 16, 1e-4)], [Size(0, 3, 4, 16, 1e-4)], [Size(0, 2, 10, 16, 1e-4)],
+        pretrained="published", optimisation=_PUBLISHED, copies=100,
+    ),
+}  # fmt: skip
+"""Sizes by name. The events of ``published`` are as many as were simulated: the paper has 7 million of ttbar."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to learn four-vectors.
+
+    Args:
+        smooth: log pt and sine and cosine of phi instead of pt and phi.
+        objective: its arguments.
+    """
+
+    smooth: bool
+    objective: Mapping[str, Any] = field(default_factory=dict)
+
+
+RECIPES = {
+    "supervised": Recipe(True, {"generated_only": True}),
+    "masked": Recipe(True),
+    "published": Recipe(False),
+}
+"""Name -> recipe: a supervised transformer that only ever estimates the generated level from the reconstructed one,
+masked four-vectors with smooth columns, and with the published ones."""
+
+
+def network(study: Study, smooth: bool, without: str | None = None, **arguments: Any) -> EventModel:
+    """A new transformer that estimates four-vectors, of which one embedding may be missing.
+
+    Args:
+        study: with its sizes.
+        smooth: see :class:`Recipe`.
+        without: table that it lacks.
+        arguments: of the backbone.
+    """
+    config = View.bumblebee(smooth=smooth).config()
+    view = View(**{**config, "ids": [name for name in config["ids"] if name != without]})
+    backbone = EventTransformer.bumblebee(
+        len(view.columns), hidden_channels=study.width, num_layers=study.layers, heads=study.heads,
+        feed_forward=4 * study.width, id_channels=view.channels.ids, **arguments,
+    )  # fmt: skip
+    return EventModel(backbone, MaskedFourVectors(), view)
+
+
+def _common(study: Study) -> dict[str, Any]:
+    settings = TrainingSettings(progress=False, checkpoints=False, tensorboard=False, gradient_clip=1.0)
+    return {"settings": settings, "optimisation": Optimisation(**study.optimisation)}
+
+
+def tops_task(place: Place, name: str = "tops") -> Task:
+    """Reconstruction of top pairs."""
+    return Task(name, *samples.pairs(place), figures=FIGURES)
+
+
+def plan_tops(study: Study, place: Place) -> list[Run]:
+    """Every network and tree at every size, and classical methods, which learn no more than a scale, once."""
+    networks: list[Method] = [
+        FourVectors(
+            network(study, recipe.smooth), MaskedFourVectors(**recipe.objective), name=name, **_common(study),
+            baseline=None if name == "supervised" else "supervised",
+        )
+        for name, recipe in RECIPES.items()
+    ]  # fmt: skip
+    classical: list[Method] = [
+        Classical("ellipse", name="ellipse"),
+        Classical("smeared_ellipse", {"copies": study.copies}, name="smeared_ellipse"),
+        Classical("neutrino_weighting", name="neutrino_weighting"),
+        Classical("visible_mass", name="visible_mass"),
+        Constant(),
+    ]
+    task = tops_task(place)
+    runs = plan([task], [*networks, TreeRegression()], study.sizes, place.runs, place.threads)
+    return runs + plan([task], classical, [Size(study.sizes[-1].events)], place.runs, place.threads)
+
+
+def plan_ablation(study: Study, place: Place) -> list[Run]:
+    """The masked four-vectors again, without one table of the embedding each."""
+    recipe = RECIPES[study.pretrained]
+    methods: list[Method] = [
+        FourVectors(
+            network(study, recipe.smooth, without), MaskedFourVectors(**recipe.objective), name="ablation",
+            variant=name, baseline=None if without is None else "ablation/full", **_common(study),
+        )
+        for name, without in TABLES.items()
+    ]  # fmt: skip
+    return plan([tops_task(place, "ablation")], methods, study.ablation, place.runs, place.threads)
+
+
+def plan_finetuning(study: Study, place: Place, tops: Sequence[Run]) -> list[Run]:
+    """Toponium and initial state: pretrained, from scratch, dense network, trees, ceilings.
+
+    Args:
+        study: the study.
+        place: of it.
+        tops: trainings of top reconstruction; those of ``pretrained`` at the largest size are fine-tuned, seed by seed.
+    """
+    tasks = [
+        Task("toponium", *samples.toponium(place, study.signal), balanced=False),
+        Task("initial_state", *samples.initial_state(place), balanced=False),
+    ]
+    recipe = RECIPES[study.pretrained]
+    changes = {"pooling": "class", "class_ids": CLASS_IDS}
+    common = _common(study)
+    made = network(study, recipe.smooth, **changes)
+    fresh = EventModel(made.backbone, Classification(2), View(**{**made.view.config(), **RECO}))
+    scratch = FromScratch(fresh, **common, name="supervised")
+    # Charges and PDG numbers of leptons are in the networks' tables.
+    objects = ObjectVariables((*made.view.columns, "charge"), {"photon": 0})
+    runs: list[Run] = []
+    for size in study.finetuning:
+        for seed in size.numbers:
+            one = Size(size.events, (seed,), size.epochs, size.batch, size.rate)
+            folder = folder_of(tops, study.pretrained, seed)
+            few = Size(size.events, (seed,), size.epochs, size.batch, (size.rate or 1e-3) / 10)
+            tuned = FineTuned(folder, changes=changes, view=RECO, baseline="supervised", **common)
+            ceilings: list[Method] = [
+                Trees(
+                    TopVariables(columns, name, folder if name == "network" else None),
+                    variant=f"{'+'.join(columns)} {name}", baseline=None,
+                )
+                for name in study.ceilings
+                for columns in (COLUMNS[:1], COLUMNS)
+            ]  # fmt: skip
+            others: list[Method] = [scratch, Dense(), Trees(objects, variant="objects", baseline=None)]
+            others += [Trees(baseline=None), *ceilings]
+            runs += plan(tasks, others, [one], place.runs, place.threads)
+            runs += plan(tasks, [tuned], [few], place.runs, place.threads)
+    return runs
+
+
+def folder_of(tops: Sequence[Run], recipe: str, seed: int) -> Path:
+    """Folder of the network of one recipe and seed with most events.
+
+    Raises:
+        ConfigError: when none of that seed is planned.
+    """
+    mine = [run for run in tops if (run.method.label, run.seed) == (recipe, seed)]
+    if not mine:
+        raise ConfigError(f"no training of {recipe!r} with seed {seed} to fine-tune: give sizes as many seeds")
+    return max(mine, key=lambda run: run.size).output / "model"

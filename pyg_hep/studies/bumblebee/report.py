@@ -1,0 +1,208 @@
+"""Tables and figures of the study of Bumblebee, made from its records, beside the published ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyg_hep.evaluation import plots
+from pyg_hep.evaluation.plots.style import looks
+from pyg_hep.studies.bumblebee.masses import SHARES
+from pyg_hep.studies.bumblebee.recipes import RECIPES, Study
+from pyg_hep.studies.execution import EFFICIENCIES
+from pyg_hep.studies.records import Records
+from pyg_hep.studies.statistics import compare, gain, label, with_error
+
+PUBLISHED = {"toponium": 0.877, "initial_state": 0.625}
+"""AUC of the paper, section 5; the gain in width over its supervised transformer is 10 to 20 %."""
+ONCE = ("ellipse", "smeared_ellipse", "neutrino_weighting", "visible_mass", "constant")
+"""Methods that learn nothing that a seed could change: their error is that of the test events alone."""
+COLUMNS = {
+    "corrected_width": "width/slope [GeV]", "width": "P84-P16 [GeV]", "slope": "slope", "relative_width": "rel. width",
+    "rms": "rel. RMS", "bias": "rel. bias", "fallback": "fallback",
+}  # fmt: skip
+
+
+def make(study: Study, records: Mapping[str, Records], output: Path) -> dict[str, Any]:
+    """Print every table, write the plots, and return all figures with their errors."""
+    report: dict[str, Any] = {"runs": {name: len(of) for name, of in records.items()}}
+    report["tops"] = tops(records["tops"], output)
+    report["gains"] = gains(records["tops"], output)
+    report["ablation"] = ablation(records["ablation"], output)
+    for task in PUBLISHED:
+        report[task] = discrimination(task, records["finetune"], output)
+    report["summary"] = summary(study, report)
+    return report
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Figures by method, None where one is infinite; those that no seed changes have the error of the test events."""
+    with np.errstate(invalid="ignore"):  # the corrected width of a constant is infinite, and has no error
+        result = compare(rows)
+    for name, row in result.items():
+        record = next(r for r in rows if label(r) == name)
+        for figure, replicas in record["replicas"].items():
+            if name in ONCE:
+                row[f"{figure}_error"] = float(np.std(replicas)) if np.isfinite(replicas).all() else None
+            for column in (figure, f"{figure}_error", f"{figure}_std"):
+                row[column] = row[column] if row[column] is not None and math.isfinite(row[column]) else None
+    return result
+
+
+def tops(records: Records, output: Path) -> dict[int, Any]:
+    """The table of every method by labelled events, and figure 2C of the largest."""
+    tables: dict[int, Any] = {}
+    for size in sorted({r["size"] for r in records.records}):
+        tables[size] = table(records.select(size=size))
+        print(f"\nm(ttbar), {size:,d} labelled events, all test events; mean and error over trainings and test events")
+        print(f"{'':20s}" + "".join(f"{text:>20s}" for text in COLUMNS.values()))
+        for name, row in tables[size].items():
+            cells = [_cell(row, figure) for figure in COLUMNS]
+            print(f"{name:20s}" + "".join(f"{cell:>20s}" for cell in cells))
+    if tables:
+        _by_bin(tables[max(tables)], output)
+    return tables
+
+
+def _cell(row: Mapping[str, Any], figure: str) -> str:
+    if row[figure] is None:
+        return "infinite"
+    digits = 1 if figure in ("corrected_width", "width") else 3
+    return with_error(row[figure], row[f"{figure}_error"], digits)
+
+
+def _by_bin(rows: Mapping[str, Mapping[str, Any]], output: Path) -> None:
+    """Width, width over slope and median response by true mass."""
+    panels = {
+        "P84 - P16 [GeV]": lambda row, k: row[f"width_{k}"],
+        "(P84 - P16) / slope [GeV]": lambda row, k: row[f"width_{k}"] / row["slope"],
+        "median estimate / truth": lambda row, k: row[f"median_{k}"] / row[f"truth_{k}"],
+    }
+    with plots.png_figure(output / "figure2c.png", size=(15, 5.5)) as figure:
+        for axes, (text, value) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+            for (name, row), (colour, marker, style) in zip(rows.items(), looks(len(rows)), strict=True):
+                if text.startswith("(") and row["corrected_width"] is None:
+                    continue  # infinite
+                bins = range(len(SHARES) - 1)
+                heights = [value(row, k) for k in bins]
+                axes.plot([row[f"truth_{k}"] for k in bins], heights, f"{marker}{style}", color=colour, label=name)
+            axes.set(xlabel="true $m(t\\bar{t})$ [GeV]", ylabel=text)
+        axes.legend(fontsize=10)
+
+
+def gains(records: Records, output: Path) -> dict[int, Any]:
+    """Gain of every recipe over the supervised transformer in slope-corrected width, relative, by labelled events."""
+    result: dict[int, Any] = {}
+    curves: dict[str, dict[int, tuple[float, float | None]]] = {}
+    for size in sorted({r["size"] for r in records.records}):
+        supervised = records.select(size=size, method="supervised")
+        for name in (name for name in RECIPES if name != "supervised"):
+            mine = records.select(size=size, method=name)
+            if not {r["seed"] for r in mine} & {r["seed"] for r in supervised}:
+                continue
+            if not all(math.isfinite(r["corrected_width"]) and r["slope"] > 0 for r in (*mine, *supervised)):
+                print(f"{size:>8,d} labelled events: {name} or the supervised transformer has learned nothing")
+                continue
+            row = gain(_logarithms(mine), _logarithms(supervised))
+            value = -math.expm1(row["corrected_width"])
+            error = row["corrected_width_error"]
+            error = None if error is None else error * (1 - value)
+            result.setdefault(size, {})[name] = {"gain": value, "error": error, "pairs": row["pairs"]}
+            curves.setdefault(name, {})[size] = (100 * value, None if error is None else 100 * error)
+            print(
+                f"{size:>8,d} labelled events: {name} is narrower than the supervised transformer by "
+                f"{with_error(value, error, 1, 100, sign=True)} % in width/slope (published: 10 to 20 % in width)"
+            )
+    if curves:
+        plots.plot_curves(
+            curves, output / "gains.png", "gain in width/slope [%]", horizontal="labelled events", reference=0.0
+        )
+    return result
+
+
+def _logarithms(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Records of the logarithm of the corrected width: a difference is a relative gain."""
+    return [
+        {
+            **r, "corrected_width": math.log(r["corrected_width"]),
+            "replicas": {"corrected_width": np.log(r["replicas"]["corrected_width"]).tolist()},
+        }
+        for r in records
+    ]  # fmt: skip
+
+
+def ablation(records: Records, output: Path) -> dict[str, Any]:
+    """Best validation loss without each table of the embedding, as figure 3: mean and spread over seeds."""
+    result: dict[str, Any] = {}
+    for record in records.records:
+        result.setdefault(record["variant"], []).append(min(record["val_loss"]))
+    rows = {
+        name: {
+            "val_loss": float(np.mean(losses)), "runs": len(losses),
+            "spread": float(np.std(losses, ddof=1)) if len(losses) > 1 else None,
+        }
+        for name, losses in result.items()
+    }  # fmt: skip
+    if rows:
+        print("\nAblation: best validation loss (squared error in standard deviations) without each embedding")
+        for name, row in rows.items():
+            print(f"{name:20s}{with_error(row['val_loss'], row['spread'], 4)}   ({row['runs']} trainings)")
+        with plots.png_figure(output / "figure3.png", size=(7, 4)) as figure:
+            axes = figure.subplots()
+            spread = [row["spread"] or 0.0 for row in rows.values()]
+            axes.barh(range(len(rows)), [row["val_loss"] for row in rows.values()], xerr=spread, capsize=4)
+            axes.set_yticks(range(len(rows)), ["all" if n == "full" else f"without {n}" for n in rows])
+            axes.yaxis.minorticks_off()
+            axes.set(xlabel="best validation loss")
+    return rows
+
+
+def discrimination(task: str, records: Records, output: Path) -> dict[int, Any]:
+    """AUC of every method by size, its difference to the supervised transformer and to trees, and the ROC curves."""
+    tables: dict[int, Any] = {}
+    for size in sorted({r["size"] for r in records.select(task=task)}):
+        mine = records.select(task=task, size=size)
+        tables[size] = compare(mine)
+        tuned = [r for r in mine if label(r) == "finetuned"]
+        print(f"\n{task}, {size:,d} training events: AUC (published {PUBLISHED[task]}); finetuned less the method")
+        for name, row in tables[size].items():
+            if name != "finetuned" and tuned:
+                over = gain(tuned, [r for r in mine if label(r) == name])
+                row["finetuned_over"] = over
+            text = with_error(over["auc"], over["auc_error"], 4, sign=True) if "finetuned_over" in row else ""
+            print(f"{name:50s}{with_error(row['auc'], row['auc_error'], 4):>20s}{text:>22s}")
+    if tables:
+        _roc(tables[max(tables)], records.select(task=task, size=max(tables)), output / f"roc_{task}.png")
+    return tables
+
+
+def _roc(rows: Mapping[str, Any], records: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Background rejection by signal efficiency, mean of the trainings, as figures 2A and 2B."""
+    with plots.png_figure(path, size=(9, 7)) as figure:
+        axes = figure.subplots()
+        for (name, row), (colour, _, style) in zip(rows.items(), looks(len(rows)), strict=True):
+            background = np.mean([r["roc"] for r in records if label(r) == name], axis=0)
+            area = with_error(row["auc"], row["auc_error"], 4).replace("+-", "$\\pm$")
+            keep = background > 0
+            axes.plot(EFFICIENCIES[keep], 1 / background[keep], style, color=colour, label=f"{name}: {area}")
+        axes.plot(EFFICIENCIES, 1 / EFFICIENCIES, ":", color="grey", linewidth=1.2, label="random")
+        axes.set(xlabel="signal efficiency", ylabel="background rejection", yscale="log", xlim=(0, 1))
+        axes.legend(fontsize=9, title="AUC", title_fontsize=10)
+
+
+def summary(study: Study, report: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures that others read, each beside the published one."""
+    rows: dict[str, Any] = {}
+    for size, by_recipe in report["gains"].items():
+        for name, row in by_recipe.items():
+            rows[f"gain/{name}/{size}"] = {"value": row["gain"], "error": row["error"], "published": [0.1, 0.2]}
+    for task, published in PUBLISHED.items():
+        if report[task]:
+            row = report[task][max(report[task])].get("finetuned")
+            if row:
+                rows[f"auc/{task}"] = {"value": row["auc"], "error": row["auc_error"], "published": published}
+    return rows
