@@ -12,6 +12,7 @@ from torch_geometric.data import Batch, Data
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.inputs import View
 from pyg_hep.inputs.columns import node_column
+from pyg_hep.kinematics import to_cartesian
 from pyg_hep.nn import Backbone
 from pyg_hep.objectives.base import Loss, Model, NodeColumn, Objective, Step, refuse_partial_edges
 from pyg_hep.objectives.meters import MaskedFigures, Metric
@@ -43,6 +44,9 @@ class MaskedFourVectors(Objective):
         whole_level: probability of hiding a whole level of an event.
         generated_only: hide the generated level in training too, always: the supervised regression that the
             pretraining is compared with.
+        mass_weight: weight of a further term, the squared error of the logarithm of the mass of all generated particles
+            together, in events whose generated level is hidden. Estimates particle by particle are means, and the mass
+            of a sum of means is too small; 0, as published, leaves it so.
         phi: ``"squared"``, as published, or ``"cosine"``: :math:`2 - 2 \cos(\hat\phi - \phi)` in place of the squared
             difference of a column ``phi``. Views with sine and cosine of phi have no such seam.
         augment: arguments of the :class:`~pyg_hep.transforms.LorentzAugment` that changes training events before.
@@ -58,6 +62,7 @@ class MaskedFourVectors(Objective):
         self,
         whole_level: float = 0.5,
         generated_only: bool = False,
+        mass_weight: float = 0.0,
         phi: str = "squared",
         augment: Mapping[str, Any] | None = None,
         negative_weights: str | None = None,
@@ -65,13 +70,16 @@ class MaskedFourVectors(Objective):
         super().__init__("", negative_weights, augment)
         if phi not in PHI_LOSSES:
             raise ConfigError(f"MaskedFourVectors: phi={phi!r} is not possible: {nearest(phi, PHI_LOSSES)}")
+        if not mass_weight >= 0:
+            raise ConfigError(f"MaskedFourVectors: mass_weight must not be negative, found {mass_weight}")
         self.mask = MaskParticles(whole_level)
-        self.whole_level, self.generated_only, self.phi = whole_level, generated_only, phi
+        self.whole_level, self.generated_only = whole_level, generated_only
+        self.mass_weight, self.phi = mass_weight, phi
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments, as plain JSON."""
         kept = super().config()
-        names = ("whole_level", "generated_only", "phi")
+        names = ("whole_level", "generated_only", "mass_weight", "phi")
         return {
             **{name: getattr(self, name) for name in names},
             "augment": kept["augment"], "negative_weights": kept["negative_weights"],
@@ -112,7 +120,7 @@ class MaskedFourVectors(Objective):
         return values
 
     def step(self, batch: Batch, model: Model, generator: torch.Generator | None, training: bool) -> Step:
-        """``squared_error`` of hidden particles.
+        """``squared_error`` of hidden particles, and with a ``mass_weight`` the ``mass_error`` of the generated level.
 
         Raises:
             ConfigError: for events with edges that are not those of complete graphs.
@@ -130,8 +138,28 @@ class MaskedFourVectors(Objective):
         flags = hidden.unsqueeze(1) & (~is_met | torch.tensor(self.measured, device=hidden.device))
         square = self._square(estimate, truth, view)
         loss = Loss.mean(square, flags.to(square.dtype) * node_weight.unsqueeze(1))
+        losses = {"squared_error": loss}
+        if self.mass_weight:
+            losses["mass_error"] = self._mass_error(estimate, batch, view, generated, hidden)
         targets = {"weight": batch.weight[batch.batch], "hidden": flags}
-        return Step({"squared_error": loss}, {"error": error}, targets)
+        return Step(losses, {"error": error}, targets)
+
+    def _mass_error(self, estimate: Tensor, batch: Batch, view: View, generated: Tensor, hidden: Tensor) -> Loss:
+        """Squared error of the logarithm of the mass of the generated level, where all of it is hidden."""
+        events, of = int(batch.num_graphs), batch.batch[generated]
+        shown = torch.bincount(of, ~hidden[generated], events)
+        used = (shown == 0) & (torch.bincount(of, minlength=events) > 1)
+        estimated = self._momenta(estimate, batch, view)[generated]
+        masses = [_log_mass(p4, of, events) for p4 in (estimated, batch.p4[generated])]
+        error = (masses[0] - masses[1].to(masses[0].dtype)) ** 2
+        weight = self.loss_weight(batch) * used
+        return Loss.mean(self.mass_weight * error, weight.to(error.dtype))
+
+    def _momenta(self, estimate: Tensor, batch: Batch, view: View) -> Tensor:
+        """(pt, eta, phi, mass) of all particles from their estimated columns, ``[N, 4]``."""
+        x = view(batch).x.clone()
+        x[:, self.places] = estimate.to(x.dtype)
+        return view.to_p4(Data(x=x))
 
     def _square(self, estimate: Tensor, truth: Tensor, view: View) -> Tensor:
         square = (estimate - truth) ** 2
@@ -151,12 +179,18 @@ class MaskedFourVectors(Objective):
         Momenta and masses are not negative, phi is in [-pi, pi).
         """
         generated = batch.level == int(Level.GEN)
-        x = model.view(batch).x.clone()
-        x[:, self.places] = self.estimate(batch, model, generated).to(x.dtype)
-        p4 = model.view.to_p4(Data(x=x))
+        p4 = self._momenta(self.estimate(batch, model, generated), batch, model.view)
         p4 = torch.where(generated.unsqueeze(1), p4, batch.p4.to(p4.dtype))
         return {name: NodeColumn(p4[:, k]) for k, name in enumerate(COMPONENTS)}
 
     def meters(self) -> list[Metric]:
         """Root mean square errors of the generated particles, in standard deviations."""
         return [MaskedFigures(self.columns, kind=False)]
+
+
+def _log_mass(p4: Tensor, of: Tensor, events: int) -> Tensor:
+    """Logarithm of the mass of all particles of an event together, ``[B]``, of at least a thousandth of the energy."""
+    total = to_cartesian(p4).new_zeros(events, 4).index_add(0, of, to_cartesian(p4))
+    energy2 = total[:, 3] ** 2
+    mass2 = energy2 - (total[:, :3] ** 2).sum(dim=1)
+    return 0.5 * torch.maximum(mass2, 1e-6 * energy2 + 1e-6).log()

@@ -8,6 +8,7 @@ from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.inputs import View
 from pyg_hep.inputs.particle_ids import CLASS_IDS
+from pyg_hep.kinematics import to_cartesian
 from pyg_hep.loader import EventLoader
 from pyg_hep.nn import EventTransformer, GraphNetwork
 from pyg_hep.objectives import Classification, MaskedFourVectors
@@ -75,6 +76,37 @@ def test_validation_predicts_the_generated_level_from_the_reconstructed_one():
     assert torch.equal(step(supervised, batch, training=True).targets["hidden"].any(1), generated)
     drawn = step(model, batch, training=True).targets["hidden"].any(1)
     assert not torch.equal(drawn, generated)
+
+
+def test_the_mass_term_is_that_of_all_generated_particles_by_hand():
+    model, batch = setup(mass_weight=3.0)
+    batch.weight = torch.linspace(0.5, 2.0, 20)
+    with torch.no_grad():
+        columns = model.objective.predict(batch, model)
+    estimated = torch.stack([columns[name].values for name in ("pt", "eta", "phi", "mass")], dim=1).double()
+    generated = batch.level == int(Level.GEN)
+
+    def mass(p4, event):
+        total = to_cartesian(p4.double()[generated & (batch.batch == event)]).sum(0)
+        return float(total[3] ** 2 - (total[:3] ** 2).sum()) ** 0.5
+
+    errors = [math.log(mass(estimated, k) / mass(batch.p4, k)) ** 2 for k in range(20)]
+    loss = step(model, batch).losses["mass_error"]
+    numerator = 3.0 * float((batch.weight.double() * torch.tensor(errors)).sum())
+    assert [float(part.detach()) for part in loss] == pytest.approx([numerator, float(batch.weight.sum())], rel=1e-3)
+    assert "mass_error" not in step(setup()[0], batch).losses
+
+
+def test_the_mass_term_counts_events_whose_whole_generated_level_is_hidden():
+    model, batch = setup(mass_weight=1.0)
+    batch.weight = 1.0 + torch.arange(20.0)
+    made = step(model, batch, seed=4, training=True)
+    hidden, generated = made.targets["hidden"].any(1), batch.level == int(Level.GEN)
+    whole = [k for k in range(20) if hidden[generated & (batch.batch == k)].all()]
+    assert 0 < len(whole) < 20
+    assert float(made.losses["mass_error"].denominator) == sum(1.0 + k for k in whole)
+    with pytest.raises(ConfigError, match="mass_weight"):
+        MaskedFourVectors(mass_weight=-1.0)
 
 
 @pytest.mark.parametrize("smooth", [False, True])

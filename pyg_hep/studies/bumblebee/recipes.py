@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pyg_hep import command
+from pyg_hep.analysis.tops import METHODS
 from pyg_hep.errors import ConfigError
 from pyg_hep.evaluation import ObjectVariables
 from pyg_hep.inputs import View
@@ -17,7 +19,7 @@ from pyg_hep.studies.bumblebee import samples
 from pyg_hep.studies.bumblebee.dense import Dense
 from pyg_hep.studies.bumblebee.masses import FIGURES
 from pyg_hep.studies.bumblebee.tops import Classical, Constant, FourVectors, TreeRegression
-from pyg_hep.studies.bumblebee.variables import COLUMNS, TopVariables
+from pyg_hep.studies.bumblebee.variables import COLUMNS, TRUTH, TopVariables
 from pyg_hep.studies.methods import FineTuned, FromScratch, Method, Trees
 from pyg_hep.studies.place import Place
 from pyg_hep.studies.plan import Run, plan
@@ -42,6 +44,7 @@ class Study:
         sizes: of top reconstruction, by the number of labelled events; 0 is all.
         finetuning: of toponium and initial state, in all events.
         ablation: of the ablation.
+        recipes: of :data:`RECIPES`, ``supervised`` among them.
         pretrained: recipe of top reconstruction that is fine-tuned, at the last of ``sizes``.
         optimisation: of whatever starts from random weights.
         copies: smearings of the ellipse method.
@@ -55,6 +58,7 @@ class Study:
     sizes: list[Size]
     finetuning: list[Size]
     ablation: list[Size]
+    recipes: tuple[str, ...] = ("supervised", "masked", "published", "supervised_mass", "masked_mass")
     pretrained: str = "masked"
     optimisation: Mapping[str, Any] = field(default_factory=dict)
     copies: int = 40
@@ -67,8 +71,10 @@ class Study:
         Raises:
             ConfigError: for a recipe that there is not, or no size.
         """
-        if self.pretrained not in RECIPES:
-            raise ConfigError(f"pretrained={self.pretrained!r} is not one of {', '.join(RECIPES)}")
+        command.check_names([*self.recipes, *self.ceilings], [*RECIPES, TRUTH, *METHODS])
+        for name in ("supervised", self.pretrained):
+            if name not in self.recipes:
+                raise ConfigError(f"the recipe {name!r} is needed among {', '.join(self.recipes)}")
         if not (self.sizes and self.finetuning):
             raise ConfigError("a study needs at least one of its sizes, and one of finetuning")
 
@@ -85,12 +91,18 @@ SIZES = {
         ],
         [Size(60_000, 3, 4, 256, 1e-3)], [Size(50_000, 2, 6, 256, 1e-3)], optimisation=_LARGE_BATCH,
     ),
+    "large_batch": Study(
+        768, 8, 16, [Size(0, 3, 10, 1024, 5e-4)], [Size(0, 3, 4, 1024, 5e-4)], [Size(0, 2, 10, 1024, 5e-4)],
+        optimisation=_LARGE_BATCH, copies=100,
+    ),
     "published": Study(
         768, 8, 16, [Size(0, 3, 10, 16, 1e-4)], [Size(0, 3, 4, 16, 1e-4)], [Size(0, 2, 10, 16, 1e-4)],
-        pretrained="published", optimisation=_PUBLISHED, copies=100,
+        recipes=("supervised", "published"), pretrained="published", optimisation=_PUBLISHED, copies=100,
     ),
 }  # fmt: skip
-"""Sizes by name. The events of ``published`` are as many as were simulated: the paper has 7 million of ttbar."""
+"""Sizes by name: ``small`` for two cores, ``published`` the network and the steps of the paper (section 3.3), and
+``large_batch`` the same network with the batches that fill a GPU. The last two take as many events as were simulated:
+the paper has 7 million of ttbar."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +118,17 @@ class Recipe:
     objective: Mapping[str, Any] = field(default_factory=dict)
 
 
+MASS = {"mass_weight": 10.0}
 RECIPES = {
     "supervised": Recipe(True, {"generated_only": True}),
     "masked": Recipe(True),
     "published": Recipe(False),
+    "supervised_mass": Recipe(True, {"generated_only": True, **MASS}),
+    "masked_mass": Recipe(True, MASS),
 }
 """Name -> recipe: a supervised transformer that only ever estimates the generated level from the reconstructed one,
-masked four-vectors with smooth columns, and with the published ones."""
+masked four-vectors with smooth columns, and with the published ones; the first two with the mass of the pair in the
+loss."""
 
 
 def network(study: Study, smooth: bool, without: str | None = None, **arguments: Any) -> EventModel:
@@ -150,7 +166,7 @@ def plan_tops(study: Study, place: Place) -> list[Run]:
             network(study, recipe.smooth), MaskedFourVectors(**recipe.objective), name=name, **_common(study),
             baseline=None if name == "supervised" else "supervised",
         )
-        for name, recipe in RECIPES.items()
+        for name, recipe in ((name, RECIPES[name]) for name in study.recipes)
     ]  # fmt: skip
     classical: list[Method] = [
         Classical("ellipse", name="ellipse"),

@@ -74,7 +74,9 @@ def test_the_networks_of_the_same_seed_are_fine_tuned(place: Place):
 
 
 @pytest.mark.parametrize(
-    "change", [{"pretrained": "maskd"}, {"sizes": []}, {"finetuning": []}], ids=["recipe", "sizes", "finetuning"]
+    "change",
+    [{"pretrained": "maskd"}, {"recipes": ("masked",)}, {"sizes": []}, {"finetuning": []}],
+    ids=["pretrained", "recipes", "sizes", "finetuning"],
 )
 def test_a_study_that_cannot_be_trained_is_refused(change):
     with pytest.raises(ConfigError):
