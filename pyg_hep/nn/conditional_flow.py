@@ -76,7 +76,10 @@ def _log_normal(z: Tensor) -> Tensor:
 
 
 def _zuko() -> tuple[Any, Any, Any]:
-    """Modules of a package that few need."""
+    """Modules of a package that few need.
+
+    Importing it switches off the checks of the arguments of torch's own distributions, in the whole process.
+    """
     try:
         names = ("zuko.flows.coupling", "zuko.transforms", "zuko.lazy")
         coupling, transforms, lazy = (importlib.import_module(name) for name in names)

@@ -267,6 +267,14 @@ class TopFlow(Objective):
         middle, low, high = torch.quantile(mass, mass.new_tensor(levels), dim=0).to(self.mean.dtype)
         return {"m_ttbar": middle, "m_ttbar_low": low, "m_ttbar_high": high}
 
+    def decode(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Nothing: what is said of an event is drawn, and that needs the event's leptons and random numbers.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError("TopFlow draws samples of an event, which the outputs of its heads alone do not give")
+
     def meters(self) -> list[Metric]:
         """Coverage of the truth, in the numbers that it is mapped to."""
         return [FlowFigures()]

@@ -223,6 +223,12 @@ def test_what_cannot_be():
     backbone = EventTransformer.bumblebee(6, hidden_channels=16, num_layers=1, heads=2, feed_forward=32)
     with pytest.raises(ConfigError, match="learns from the generated level, and shows none of it"):
         EventModel(backbone, TopFlow(**SMALL), view)
+    kinds = View.bumblebee(smooth=True, select={"kind": ["electron", "muon", "jet", "met"]})
+    dropping = EventModel(backbone, TopFlow(**SMALL), kinds)
+    with pytest.raises(ConfigError, match="the view drops objects by kind"):
+        dropping.predict(SelectNodes(level="reco")(batch))
+    with pytest.raises(ConfigError, match="draws samples of an event"):
+        model.objective.decode({})
     with pytest.raises(ConfigError, match="transforms must be at least 1, found 0"):
         TopFlow(transforms=0)
     with pytest.raises(ConfigError, match="made from the unchanged"):
