@@ -170,7 +170,8 @@ class MaskedFigures(Metric):
 class FlowFigures(Metric):
     """Coverage of the truth by a flow: of the normal numbers that it is mapped to, the shares within one and two.
 
-    0.683 and 0.954 where the learned density is right, less where it is too narrow.
+    0.683 and 0.954 where the learned density of each number, given those before it, is right; less where it is too
+    narrow. It tests no correlations, and intervals of what depends on several numbers need a test of their own.
     """
 
     def __init__(self) -> None:

@@ -21,6 +21,7 @@ from pyg_hep.nn import Backbone
 from pyg_hep.nn.conditional_flow import ConditionalFlow
 from pyg_hep.objectives.base import Loss, Model, Objective, Step, refuse_partial_edges
 from pyg_hep.objectives.meters import FlowFigures, Metric
+from pyg_hep.objectives.top_coordinates import ETAS, absolute, measured_anchors, momenta, readable, relative
 from pyg_hep.schema import Level, ObjectType
 from pyg_hep.transforms.dileptonic import (
     DAUGHTERS,
@@ -30,7 +31,7 @@ from pyg_hep.transforms.dileptonic import (
     with_generated_level,
 )
 
-_FEATURES = 3 * len(UNMEASURED)
+_FEATURES, _ANCHORS = 3 * len(UNMEASURED), 8
 _PLACES = [DAUGHTERS.index(name) for name in UNMEASURED]
 _ROWS = 65_536  # samples at a time, some hundred MB of splines
 _BATCH = 16_384
@@ -59,7 +60,8 @@ class TopFlow(Objective):
     what they are is known: a backbone that was pretrained so knows already where they are. Their true momenta are in
     the loss alone. Inside, momenta are in the frame of the charged leptons
     (:class:`~pyg_hep.transforms.dileptonic.LeptonFrame`), so that rotations about the beam need not be learned, and
-    :math:`\operatorname{arsinh}(p/s)` of their components is standardised, with constants of the training events.
+    relative to what is measured of leptons and missing momentum (:mod:`pyg_hep.objectives.top_coordinates`), which the
+    flow is given too; :math:`\operatorname{arsinh}(p/s)` is standardised, with constants of the training events.
 
     Args:
         context_channels: numbers of each of the four that the flow is given.
@@ -84,7 +86,7 @@ class TopFlow(Objective):
     def __init__(
         self,
         context_channels: int = 32,
-        transforms: int = 6,
+        transforms: int = 12,
         hidden_channels: Sequence[int] = (128, 128),
         bins: int = 8,
         num_samples: int = 64,
@@ -129,7 +131,7 @@ class TopFlow(Objective):
                 "give it select=None"
             )
         flow = ConditionalFlow(
-            len(UNMEASURED) * self.context_channels,
+            len(UNMEASURED) * self.context_channels + _ANCHORS,
             list(itertools.islice(itertools.cycle(_masks()), self.transforms)),
             self.hidden_channels,
             self.bins,
@@ -143,17 +145,18 @@ class TopFlow(Objective):
             ConfigError: for events without their four generated particles, counted.
         """
         super().measure(train)
-        momenta, missing, masses = [], 0, []
+        numbers, missing, masses = [], 0, []
         for batch in EventLoader(train, _BATCH):
-            p4, complete = unmeasured_daughters(LeptonFrame.of(batch).enter(batch))
+            batch = LeptonFrame.of(batch).enter(batch)
+            p4, complete = unmeasured_daughters(batch)
             missing += int((~complete).sum())
-            momenta.append(_momenta(p4.double()).flatten(1))
+            numbers.append(relative(momenta(p4.double()), measured_anchors(batch).double()))
             masses.append(p4[:, :2, 3].flatten())
-        x = torch.cat(momenta)
+        x = torch.cat(numbers)
         if missing:
             raise ConfigError(_missing(missing, len(x)))
         width = x.std(dim=0)
-        width[2::3] = 1.0  # of an eta, which is taken as it is
+        width[ETAS] = 1.0  # of an eta, which is taken as it is
         self.width.copy_(width)
         u = self._squashed(x)[0]
         self.mean.copy_(u.mean(dim=0))
@@ -171,10 +174,11 @@ class TopFlow(Objective):
         return {"context": self.heads["context"](representation)}
 
     def context(self, batch: Batch, model: Model) -> Tensor:
-        """What the flow is given of raw events in the frame of their leptons, ``[B, 4 * context_channels]``.
+        """What the flow is given of raw events in the frame of their leptons, ``[B, 4 * context_channels + 8]``.
 
         Nothing of a generated level that they have is read: it is replaced by blank particles.
         """
+        anchors = readable(measured_anchors(batch))
         batch = copy.copy(batch)
         batch.edge_index = batch.edge_attr = None
         batch = with_generated_level(batch)
@@ -184,16 +188,17 @@ class TopFlow(Objective):
         first = batch.ptr[1:] - len(DAUGHTERS)
         if values.size(0) != batch.num_nodes:
             raise ConfigError("TopFlow: the view drops objects by kind, so that the generated ones cannot be found")
-        return torch.cat([values[first + place] for place in _PLACES], dim=1)
+        return torch.cat([*(values[first + place] for place in _PLACES), anchors.to(values.dtype)], dim=1)
 
-    def log_prob(self, momenta: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+    def log_prob(self, momenta: Tensor, anchors: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Log density of (px [GeV], py [GeV], eta) of the four, ``[B, 12]``, and the normal numbers they are mapped to.
 
         Args:
             momenta: in the frame of the leptons, ``[B, 12]``.
+            anchors: what they are relative to, ``[B, 8]``.
             context: of :meth:`context`.
         """
-        u, log_slope = self._squashed(momenta)
+        u, log_slope = self._squashed(relative(momenta, anchors))
         z, log_prob = self._flow((u - self.mean) / self.scale, context)
         return log_prob + log_slope - self.scale.log().sum(), z
 
@@ -210,8 +215,8 @@ class TopFlow(Objective):
         p4, complete = unmeasured_daughters(batch)
         if not bool(complete.all()):
             raise ConfigError(_missing(int((~complete).sum()), len(complete)))
-        momenta = _momenta(p4.to(self.mean.dtype)).flatten(1)
-        log_prob, z = self.log_prob(momenta, self.context(batch, model))
+        values, anchors = momenta(p4).to(self.mean.dtype), measured_anchors(batch).to(self.mean.dtype)
+        log_prob, z = self.log_prob(values, anchors, self.context(batch, model))
         loss = Loss.mean(-log_prob, self.loss_weight(batch))
         return Step({"negative_log_likelihood": loss}, {"normal": z}, {"weight": batch.weight})
 
@@ -224,32 +229,32 @@ class TopFlow(Objective):
             normal: independent normal random numbers, ``[S, B, 12]``, or ``[S, 1, 12]``: the same of every event.
         """
         frame = LeptonFrame.of(batch)
-        context = self.context(frame.enter(batch), model)
+        inside = frame.enter(batch)
+        anchors, context = measured_anchors(inside).double(), self.context(inside, model)
         size = context.size(0)
         normal = normal.to(context).expand(-1, size, -1)
         at_once = max(1, _ROWS // max(size, 1))
-        parts = [self._drawn(z, context, frame) for z in normal.split(at_once)]
+        parts = [self._drawn(z, anchors, context, frame) for z in normal.split(at_once)]
         return Samples(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
-    def _drawn(self, z: Tensor, context: Tensor, frame: LeptonFrame) -> Samples:
+    def _drawn(self, z: Tensor, anchors: Tensor, context: Tensor, frame: LeptonFrame) -> Samples:
         x, log_prob = self._flow.inverse(z, context.expand(len(z), -1, -1))
         u = x.double() * self.scale + self.mean
-        squashed = torch.ones(_FEATURES, dtype=torch.bool, device=u.device)
-        squashed[2::3] = False
-        values = torch.where(squashed, self.width * u.sinh(), u)
-        log_prob = log_prob + self._squashed(values)[1].to(log_prob) - self.scale.log().sum()
-        px, py, eta = values.unflatten(-1, (len(UNMEASURED), 3)).unbind(-1)
+        numbers = self.width * u.sinh()
+        numbers[..., ETAS] = u[..., ETAS]
+        log_prob = log_prob + self._squashed(numbers)[1].to(log_prob) - self.scale.log().sum()
+        px, py, eta = absolute(numbers, anchors.expand(len(z), -1, -1)).unflatten(-1, (len(UNMEASURED), 3)).unbind(-1)
         momentum = frame.leave(torch.stack([px, py, torch.hypot(px, py) * eta.sinh()], dim=-1))
         mass = torch.stack([self.b_mass, self.b_mass, *[torch.zeros_like(self.b_mass)] * 2]).to(momentum.dtype)
         energy = ((momentum**2).sum(-1) + mass**2).sqrt()
         return Samples(torch.cat([momentum, energy.unsqueeze(-1)], dim=-1), log_prob)
 
-    def _squashed(self, momenta: Tensor) -> tuple[Tensor, Tensor]:
-        """Momenta ``[..., 12]`` with the tails of px and py drawn in, and the log of the slope of that, ``[...]``."""
-        width = self.width.to(momenta.dtype)
-        is_eta = torch.arange(_FEATURES, device=momenta.device) % 3 == 2
-        u = torch.where(is_eta, momenta, (momenta / width).asinh())
-        slope = torch.where(is_eta, torch.zeros_like(momenta), -0.5 * (momenta**2 + width**2).log())
+    def _squashed(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """Numbers ``[..., 12]`` with the tails of momenta drawn in, and the log of the slope of that, ``[...]``."""
+        width = self.width.to(numbers.dtype)
+        is_eta = torch.arange(_FEATURES, device=numbers.device) % 3 == 2
+        u = torch.where(is_eta, numbers, (numbers / width).asinh())
+        slope = torch.where(is_eta, torch.zeros_like(numbers), -0.5 * (numbers**2 + width**2).log())
         return u, slope.sum(dim=-1)
 
     def predict(self, batch: Batch, model: Model, generator: torch.Generator | None = None) -> dict[str, Any]:
@@ -281,16 +286,10 @@ class TopFlow(Objective):
 
 
 def _masks() -> list[list[bool]]:
-    """One after the other: tops' and antitops' particles, quarks and neutrinos, and every second number."""
+    """One after the other: every second particle, quarks and neutrinos, and every second number."""
     number = range(_FEATURES)
     halves = ([k // 3 % 2 == 0 for k in number], [k // 6 == 0 for k in number], [(k // 3 + k) % 2 == 0 for k in number])
     return [list(mask) for half in halves for mask in (half, [not flag for flag in half])]
-
-
-def _momenta(p4: Tensor) -> Tensor:
-    """(px, py, eta) of (pt, eta, phi, mass), ``[..., 3]``."""
-    pt, eta, phi, _ = p4.unbind(-1)
-    return torch.stack([pt * phi.cos(), pt * phi.sin(), eta], dim=-1)
 
 
 def _lepton_pair(batch: Batch) -> Tensor:
