@@ -63,6 +63,10 @@ class TopFlow(Objective):
     relative to what is measured of leptons and missing momentum (:mod:`pyg_hep.objectives.top_coordinates`), which the
     flow is given too; :math:`\operatorname{arsinh}(p/s)` is standardised, with constants of the training events.
 
+    A density that has not been learned to the end is too wide, and so are intervals from it, though each number by
+    itself is covered well: 0.77 in place of 0.68 for m(ttbar) after six passes over 60,000 events. Test them with
+    :func:`pyg_hep.response.coverage`.
+
     Args:
         context_channels: numbers of each of the four that the flow is given.
         transforms: coupling transforms of the flow.
