@@ -5,7 +5,8 @@
 
 For every input file OUTPUT/<name>.root holds a tree of the same name with one entry per input entry, in the same
 order: run, luminosityBlock and event to join on, four-vectors of top and antitop, m_ttbar, the spin observables c_hel
-and c_han, and why an entry has none (NaN). It can be used as a friend of the input tree. Objects and their cuts are
+and c_han, and why an entry has none (NaN); of a model that predicts a distribution (TopFlow) also the central 68 %
+of m_ttbar, m_ttbar_low and m_ttbar_high. It can be used as a friend of the input tree. Objects and their cuts are
 those of the card; its selection of events does not count: all with two leptons of opposite charge and two jets are
 reconstructed, the others are counted.
 """
@@ -20,7 +21,6 @@ import uproot
 from pyg_hep import command
 from pyg_hep.analysis import reconstruct_tops
 from pyg_hep.analysis.tops import METHODS, Reason
-from pyg_hep.analysis.tops.network import NetworkMethod
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.evaluation import compare_histograms
@@ -41,6 +41,9 @@ def columns_of(pairs):
             columns[f"{name}_{part}"] = values.numpy().astype(np.float32)
     for name in ("m_ttbar", "c_hel", "c_han"):
         columns[name] = getattr(pairs, name).astype(np.float32)
+    if pairs.has_intervals:
+        for name, values in zip(("m_ttbar_low", "m_ttbar_high"), pairs.m_ttbar_68.T, strict=True):
+            columns[name] = values.astype(np.float32)
     columns["top_weight"] = pairs.weight.astype(np.float32)
     columns["top_valid"], columns["top_fallback"] = pairs.valid, pairs.fallback
     columns["top_reason"] = np.where(pairs.valid, int(Reason.NONE), pairs.reason).astype(np.int8)
@@ -75,7 +78,7 @@ def main() -> None:
     command.check_names([m for m in (options.method, options.fallback) if m], METHODS)
     if (options.method == "network") != (options.model is not None):
         raise ConfigError("--method network and --model go together: a model's folder, and the method that uses it")
-    method = options.method if options.model is None else NetworkMethod(options.model)
+    method = options.method if options.model is None else METHODS["network"](options.model)
     content = load_card(options.card).as_dict()
     content["selection"] = []
     card = load_card(content)

@@ -20,6 +20,9 @@ Array = NDArray[Any]
 ONE_SIGMA = 0.6826894921370859
 """Probability within one standard deviation of a normal distribution, the 68 % of :func:`resolution`."""
 
+TWO_SIGMA = 0.9544997361036416
+"""Probability within two standard deviations of a normal distribution."""
+
 
 def accuracy(target: ArrayLike, prediction: ArrayLike, weight: ArrayLike | None = None) -> float:
     r"""Weighted fraction of right predictions, :math:`\sum_i w_i [\hat y_i = y_i] / \sum_i w_i`.

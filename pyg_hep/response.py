@@ -201,6 +201,61 @@ def inclusive(
     return Inclusive(float(0.5 * (high - low)), rms, bias, float(middle), share, 0.0 if fallback is None else share)
 
 
+@dataclass(frozen=True)
+class Coverage:
+    """How often intervals hold the truth.
+
+    Args:
+        fraction: of the events that have an interval; to be compared with its nominal probability.
+        error: statistical.
+        width: median length, in the unit of the truth: of two intervals that cover alike the shorter is better.
+        failures: share of events that have none.
+    """
+
+    fraction: float
+    error: float
+    width: float
+    failures: float
+
+    def as_dict(self) -> dict[str, float | None]:
+        """For ``results.json``."""
+        return {name: _finite(value) for name, value in vars(self).items()}
+
+
+def coverage(target: ArrayLike, lower: ArrayLike, upper: ArrayLike, weight: ArrayLike | None = None) -> Coverage:
+    r"""Share of events whose interval holds the true value, ends included.
+
+    .. math:: f = \frac{\sum_i w_i [l_i \le x_i \le u_i]}{\sum_i w_i}, \qquad
+        \sigma_f = \frac{\sqrt{\sum_i w_i^2 ([l_i \le x_i \le u_i] - f)^2}}{\sum_i w_i}
+
+    which is the binomial error where all weights are equal. An interval with an end that is NaN is a failure.
+
+    Args:
+        target: true values, shape ``[N]``.
+        lower: lower ends, ``[N]``.
+        upper: upper ends, ``[N]``.
+        weight: event weights, shape ``[N]``; 1 by default.
+
+    Raises:
+        PygHepError: for shapes, weights or true values that cannot be used, an upper end below its lower one, or no
+            interval at all.
+    """
+    truth, low, w = _columns(target, lower, weight)
+    _, high, _ = _columns(target, upper, weight)
+    failed = np.isnan(low) | np.isnan(high)
+    if (high < low)[~failed].any():
+        raise PygHepError(f"{int((high < low)[~failed].sum())} intervals end below their beginning")
+    used = w[~failed]
+    total = used.sum()
+    if not total > 0:
+        raise PygHepError("no event has an interval")
+    inside = ((low <= truth) & (truth <= high))[~failed]
+    fraction = float(used[inside].sum() / total)
+    error = float(np.sqrt((used**2 * (inside - fraction) ** 2).sum()) / total)
+    width = float(weighted_quantiles((high - low)[~failed], 0.5, used))
+    return Coverage(fraction, error, width, float(w[failed].sum() / w.sum()))
+
+
 def bootstrap_groups(
     figure: Callable[..., Any],
     groups: ArrayLike,

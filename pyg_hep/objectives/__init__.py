@@ -8,6 +8,7 @@ from pyg_hep.objectives.meters import Metric
 from pyg_hep.objectives.multi_label import MultiLabel
 from pyg_hep.objectives.regression import Regression
 from pyg_hep.objectives.replaced_object import ReplacedObject
+from pyg_hep.objectives.top_flow import TopFlow
 
 __all__ = [
     "Classification",
@@ -21,4 +22,5 @@ __all__ = [
     "Regression",
     "ReplacedObject",
     "Step",
+    "TopFlow",
 ]

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import uproot
 from pyg_hep.analysis import reconstruct_tops
 from pyg_hep.datasets import EventDataset
 from pyg_hep.nn import EventTransformer
-from pyg_hep.objectives import MaskedFourVectors
+from pyg_hep.objectives import MaskedFourVectors, TopFlow
 from pyg_hep.simulation import simulate
 from pyg_hep.testing.dilepton import dilepton_events
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
@@ -105,6 +106,26 @@ def test_a_network_reconstructs_events_without_a_generated_level(tmp_path, dilep
     np.testing.assert_allclose(tree["m_ttbar"][rows], pairs.m_ttbar[pairs.valid], rtol=1e-4)
     done = call(dilepton_file, "--method", "network", cwd=tmp_path)
     assert "error: --method network and --model go together" in done.stderr
+
+
+def test_a_model_of_the_distribution_has_intervals_among_the_branches():
+    torch.manual_seed(0)
+    sizes = {"hidden_channels": 16, "num_layers": 1, "heads": 2, "feed_forward": 32}
+    flow = TopFlow(context_channels=4, transforms=2, hidden_channels=[16])
+    model = EventModel(EventTransformer.bumblebee(**sizes), flow)
+    dataset = dilepton_events(60)
+    model.view.measure(dataset)
+    flow.measure(dataset)
+    specification = importlib.util.spec_from_file_location("reconstruct_tops_example", SCRIPT)
+    script = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(script)
+    pairs = reconstruct_tops(dataset, script.METHODS["network"](model))
+    columns = script.columns_of(pairs)
+    assert set(columns) - set(script.columns_of(reconstruct_tops(dataset, "visible_mass"))) == {
+        "m_ttbar_low", "m_ttbar_high",
+    }  # fmt: skip
+    assert (columns["m_ttbar_low"] < columns["m_ttbar"]).all()
+    np.testing.assert_allclose(columns["m_ttbar_high"], pairs.m_ttbar_68[:, 1], rtol=1e-6)
 
 
 def test_single_top_events_are_reconstructed_as_far_as_they_have_leptons_and_jets(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,48 +17,26 @@ from pyg_hep.kinematics import to_cartesian
 from pyg_hep.loader import EventLoader
 from pyg_hep.objectives import MaskedFourVectors, NodeColumn
 from pyg_hep.objectives.masked_four_vectors import COMPONENTS
-from pyg_hep.schema import Level, ObjectType
+from pyg_hep.schema import Level
 from pyg_hep.training import EventModel
 from pyg_hep.training.predict import evaluating
-from pyg_hep.transforms import AddNodes, SelectNodes
-
-DAUGHTERS = ("b", "antib", "antilepton", "lepton", "neutrino", "antineutrino")
-"""The generated particles of a dileptonic top pair, in the order in which they are added to an event."""
-
-_ADD = AddNodes(
-    ["parton", "parton", "electron", "electron", "neutrino", "neutrino"],
-    "gen",
-    {"pdg_id": [5, -5, -11, 11, 12, -12], "btag": [1, 1, 0, 0, 0, 0], "charge": [0, 0, 1, -1, 0, 0]},
-)
+from pyg_hep.transforms.dileptonic import DAUGHTERS, with_generated_level
 
 
-def with_generated_level(batch: Batch) -> Batch:
-    """Events with the six generated daughters of a dileptonic top pair to be estimated; those that were there go.
+def graph_batches(events: DileptonEvents, batch_size: int, device: Any) -> Iterator[Batch]:
+    """The graphs of events, some at a time, in their order.
 
-    Generated leptons are of the flavour of the measured ones, and neutrinos of that of their leptons; of an event
-    without such a lepton they are electrons, and it is not to be used.
-
-    Args:
-        batch: raw events, without edges.
+    Raises:
+        ConfigError: for events that come as arrays.
     """
-    reconstructed = SelectNodes(level="reco")(batch)
-    if "pdg_id" not in reconstructed:
-        reconstructed.pdg_id = torch.zeros_like(reconstructed.kind)
-    is_muon = reconstructed.kind == int(ObjectType.MUON)
-    events, of = reconstructed.num_graphs, reconstructed.batch
-    flavours = []
-    for charge in (1, -1):
-        has_one = is_muon & (reconstructed.charge.sign() == charge)
-        flavours.append(torch.zeros(events, dtype=torch.bool, device=of.device).index_fill(0, of[has_one], True))
-    made: Batch = _ADD(reconstructed)
-    first = made.ptr[1:] - len(DAUGHTERS)
-    pdg_id, kind = made.pdg_id.clone(), made.kind.clone()
-    for muon, lepton, neutrino, sign in zip(flavours, (2, 3), (4, 5), (-1, 1), strict=True):
-        kind[first + lepton] = torch.where(muon, int(ObjectType.MUON), int(ObjectType.ELECTRON))
-        pdg_id[first + lepton] = sign * torch.where(muon, 13, 11)
-        pdg_id[first + neutrino] = -sign * torch.where(muon, 14, 12)
-    made.pdg_id, made.kind = pdg_id, kind
-    return made
+    source = events.source
+    if source is None:
+        raise ConfigError("a network reads event graphs: give reconstruct_tops a data set or a Batch, not arrays")
+    if isinstance(source, Data):
+        whole = source if isinstance(source, Batch) else Batch.from_data_list([source])
+        yield whole.to(device)
+    else:
+        yield from EventLoader(source, batch_size, device=device)
 
 
 class NetworkMethod:
@@ -89,11 +68,9 @@ class NetworkMethod:
         Raises:
             ConfigError: for events that come as arrays: a network reads all objects of an event.
         """
-        if events.source is None:
-            raise ConfigError("a network reads event graphs: give reconstruct_tops a data set or a Batch, not arrays")
         parts: list[Tensor] = []
         with evaluating(self.model, self.device):
-            for batch in self._batches(events.source):
+            for batch in graph_batches(events, self.batch_size, self.model.device):
                 parts.append(self._daughters(with_generated_level(batch)))
         vectors = torch.cat(parts).numpy()
         columns = {name: vectors[:, k] for k, name in enumerate(DAUGHTERS)}
@@ -102,12 +79,6 @@ class NetworkMethod:
             values[blank] = np.nan
         reason = np.where(blank, events.reason, Reason.NONE)
         return TopPairs.from_daughters(**columns, valid=events.usable, reason=reason)
-
-    def _batches(self, source: Any) -> Any:
-        if isinstance(source, Data):
-            whole = source if isinstance(source, Batch) else Batch.from_data_list([source])
-            return [whole.to(self.model.device)]
-        return EventLoader(source, self.batch_size, device=self.model.device)
 
     def _daughters(self, batch: Batch) -> Tensor:
         """(px, py, pz, E) [GeV] of the daughters, shape ``[B, 6, 4]``."""

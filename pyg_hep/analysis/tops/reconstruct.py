@@ -28,11 +28,40 @@ class TopMethod(Protocol):
         """Top pairs of the events."""
 
 
-def network(model: Any, batch_size: int = 4096, device: Any = None) -> TopMethod:
-    """See :class:`~pyg_hep.analysis.tops.network.NetworkMethod`."""
-    from pyg_hep.analysis.tops.network import NetworkMethod  # with Lightning, which takes two seconds to load
+def network(
+    model: Any,
+    batch_size: int | None = None,
+    device: Any = None,
+    samples: int | None = None,
+    estimate: str | None = None,
+    seed: int | None = None,
+) -> TopMethod:
+    """The method that fits what a model was trained for: one estimate of the daughters, or their distribution.
 
-    return NetworkMethod(model, batch_size, device)
+    See :class:`~pyg_hep.analysis.tops.network.NetworkMethod` and
+    :class:`~pyg_hep.analysis.tops.flow_method.FlowMethod`; None takes their defaults.
+
+    Raises:
+        ConfigError: for a model that is neither, and options of a distribution for one that has none.
+    """
+    from pyg_hep.analysis.tops.flow_method import FlowMethod  # with Lightning, which takes two seconds to load
+    from pyg_hep.analysis.tops.network import NetworkMethod
+    from pyg_hep.objectives import TopFlow
+    from pyg_hep.training import EventModel
+
+    model = model if isinstance(model, EventModel) else EventModel.from_pretrained(model)
+    options = {"batch_size": batch_size, "device": device}
+    of_samples = {"samples": samples, "estimate": estimate, "seed": seed}
+    if isinstance(model.objective, TopFlow):
+        options |= of_samples
+    elif any(value is not None for value in of_samples.values()):
+        name = next(name for name, value in of_samples.items() if value is not None)
+        raise ConfigError(
+            f"{name}= is an option of models that predict a distribution (TopFlow), this one has "
+            f"{type(model.objective).__name__}"
+        )
+    method = FlowMethod if isinstance(model.objective, TopFlow) else NetworkMethod
+    return method(model, **{name: value for name, value in options.items() if value is not None})
 
 
 METHODS: dict[str, Callable[..., TopMethod]] = {
@@ -59,7 +88,8 @@ def reconstruct_tops(
             :class:`~pyg_hep.analysis.tops.DileptonEvents`. How leptons and jets of graphs are chosen is said in
             :meth:`DileptonEvents.from_graphs`.
         method: a name (``"ellipse"``, ``"smeared_ellipse"``, ``"neutrino_weighting"``, ``"visible_mass"``, and
-            ``"network"`` with ``model=``), or any :class:`TopMethod`, such as a fitted :class:`VisibleMass`.
+            ``"network"`` with ``model=``, of either kind), or any :class:`TopMethod`, such as a fitted
+            :class:`VisibleMass`.
         fallback: the same, for events that can be used but have no solution; they are marked.
         options: of the method, where it is named: ``copies=100``.
 

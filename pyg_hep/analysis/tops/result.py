@@ -12,9 +12,13 @@ from pyg_hep.analysis.tops.events import DileptonEvents, Reason
 from pyg_hep.analysis.tops.momenta import Floats, Ints, Mask, mass, on_shell, take_rows, transverse
 from pyg_hep.analysis.tops.pairing import paired_jets
 from pyg_hep.errors import PygHepError
+from pyg_hep.metrics import ONE_SIGMA, TWO_SIGMA
 from pyg_hep.spin import c_han, c_hel, lepton_directions, spin_axes
 
 VECTORS = ("top", "antitop", "b", "antib", "antilepton", "lepton", "neutrino", "antineutrino")
+
+QUANTILES = (0.5 - 0.5 * TWO_SIGMA, 0.5 - 0.5 * ONE_SIGMA, 0.5 + 0.5 * ONE_SIGMA, 0.5 + 0.5 * TWO_SIGMA)
+"""Probabilities of the quantiles of m(ttbar) that methods give which predict a distribution."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class TopPairs:
         pairing: 0 if the first jet is the b quark's, 1 if the second, -1 where nobody chose, ``[N]``.
         reason: :class:`~pyg_hep.analysis.tops.Reason` why an event has no tops, ``[N]``.
         fallback: events whose tops are those of the method to fall back on, ``[N]``.
+        m_ttbar_quantiles: quantiles of the mass of the pair [GeV] at the probabilities :data:`QUANTILES`, ``[N, 4]``;
+            NaN where the method gives one value and no distribution.
     """
 
     top: Floats
@@ -50,6 +56,7 @@ class TopPairs:
     pairing: Ints
     reason: Ints
     fallback: Mask
+    m_ttbar_quantiles: Floats
 
     def __len__(self) -> int:
         return len(self.valid)
@@ -63,6 +70,21 @@ class TopPairs:
     def m_ttbar(self) -> Floats:
         """Mass of the pair [GeV], shape ``[N]``."""
         return mass(self.p4)
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether some events have intervals of m(ttbar)."""
+        return bool(np.isfinite(self.m_ttbar_quantiles).all(1).any())
+
+    @property
+    def m_ttbar_68(self) -> Floats:
+        """Ends of the central interval of m(ttbar) [GeV] with the probability 68.3 %, ``[N, 2]``."""
+        return self.m_ttbar_quantiles[:, 1:3]
+
+    @property
+    def m_ttbar_95(self) -> Floats:
+        """Ends of the central interval of m(ttbar) [GeV] with the probability 95.4 %, ``[N, 2]``."""
+        return self.m_ttbar_quantiles[:, ::3]
 
     @property
     def pt_ttbar(self) -> Floats:
@@ -128,7 +150,7 @@ class TopPairs:
             lepton: of the negative lepton.
             antib: of the anti-b quark.
             antineutrino: of the antineutrino.
-            columns: ``valid``, ``weight``, ``pairing`` or ``reason``, where there is more to say.
+            columns: ``valid``, ``weight``, ``pairing``, ``reason`` or ``m_ttbar_quantiles``, if there is more to say.
 
         Raises:
             PygHepError: for arrays of other shapes.
@@ -153,6 +175,9 @@ class TopPairs:
             pairing=np.broadcast_to(np.asarray(columns.pop("pairing", -1), np.int64), (size,)),
             reason=np.broadcast_to(np.asarray(columns.pop("reason", Reason.NONE), np.int64), (size,)),
             fallback=np.zeros(size, bool),
+            m_ttbar_quantiles=np.broadcast_to(
+                np.asarray(columns.pop("m_ttbar_quantiles", np.nan), np.float64), (size, len(QUANTILES))
+            ),
         )
         if columns:
             raise PygHepError(f"top pairs have no column {sorted(columns)[0]!r}")
@@ -177,7 +202,8 @@ class TopPairs:
 
     def _blanked(self) -> TopPairs:
         """NaN in every row that is not valid, and a reason for it."""
-        columns: dict[str, Any] = {n: np.where(self.valid[:, None], getattr(self, n), np.nan) for n in VECTORS}
+        names = (*VECTORS, "m_ttbar_quantiles")
+        columns: dict[str, Any] = {n: np.where(self.valid[:, None], getattr(self, n), np.nan) for n in names}
         columns["weight"] = np.where(self.valid, self.weight, 0.0)
         columns["pairing"] = np.where(self.valid, self.pairing, -1)
         columns["reason"] = np.where(~self.valid & (self.reason == Reason.NONE), Reason.NO_SOLUTION, self.reason)

@@ -181,13 +181,21 @@ def random_numbers(key: Ints, seed: int, copies: int) -> tuple[Floats, Floats]:
     Returns:
         Shapes ``[N, copies, 6]`` and ``[N, copies, 2]``.
     """
-    kinds = _NORMALS + _UNIFORMS
+    uniform = uniform_numbers(key, seed, copies, _NORMALS + _UNIFORMS)
+    return box_muller(uniform[..., :_NORMALS]), uniform[..., _NORMALS:]
+
+
+def uniform_numbers(key: Ints, seed: int, copies: int, kinds: int) -> Floats:
+    """Uniform random numbers in (0, 1) of events, of nothing but their keys and the seed, ``[N, copies, kinds]``."""
     number = np.arange(copies * kinds)
     keys = np.repeat(np.asarray(key), len(number))
     mixed = hash_events(np.full(len(keys), seed), keys, np.tile(number, len(key)))
     uniform = ((mixed.view(np.uint64) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-    uniform = uniform.reshape(len(key), copies, kinds)
-    radius = np.sqrt(-2.0 * np.log(uniform[..., 0:_NORMALS:2]))  # Box and Muller's pairs
-    angle = 2.0 * math.pi * uniform[..., 1:_NORMALS:2]
+    return uniform.reshape(len(key), copies, kinds)
+
+
+def box_muller(uniform: Floats) -> Floats:
+    """Normal random numbers from an even number of uniform ones in the last dimension."""
+    radius, angle = np.sqrt(-2.0 * np.log(uniform[..., ::2])), 2.0 * math.pi * uniform[..., 1::2]
     normal: Floats = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
-    return normal.reshape(len(key), copies, _NORMALS), uniform[..., _NORMALS:]
+    return normal.reshape(uniform.shape)
