@@ -43,12 +43,14 @@ class Masses:
         estimate: of every event, failures with their fallback, ``[N]``.
         weight: event weights, ``[N]``.
         fallback: events whose estimate is that of the fallback, ``[N]``.
+        covered: events whose true mass lies within the interval of 68 %, ``[N]``; NaN of a method without intervals.
     """
 
     y: Floats
     estimate: Floats
     weight: Floats
     fallback: Floats
+    covered: Floats
     _seen: dict[bytes, tuple[Response, Inclusive]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -60,7 +62,11 @@ class Masses:
         """
         if not found.valid.all():
             raise PygHepError(f"events without tops, which need a fallback: {found.reasons}")
-        return cls(true_mass(events), found.m_ttbar, events.column("weight").double().numpy(), found.fallback)
+        truth, covered = true_mass(events), np.full(len(found), np.nan)
+        if found.has_intervals:
+            low, high = found.m_ttbar_68.T
+            covered = ((truth >= low) & (truth <= high)).astype(np.float64)
+        return cls(truth, found.m_ttbar, events.column("weight").double().numpy(), found.fallback, covered)
 
     @cached_property
     def edges(self) -> Floats:
@@ -96,20 +102,22 @@ class MassFigure:
 
     def __call__(self, tested: Masses) -> Callable[[np.ndarray], float]:
         """A function of how often each event counts."""
-        if self.name == "fallback":
-            return lambda counts: float(np.average(tested.fallback, weights=tested.weight * counts))
+        if self.name in SHARES_OF_EVENTS:
+            column = getattr(tested, self.name)
+            return lambda counts: float(np.average(column, weights=tested.weight * counts))
         if self.name in _VALUES:
             return lambda counts: _VALUES[self.name](*tested.judged(counts))
         what, _, k = self.name.rpartition("_")
         return lambda counts: float(getattr(tested.judged(counts)[0], what)[int(k)])
 
 
+SHARES_OF_EVENTS = ("fallback", "covered")
 IN_BINS = ("truth", "width", "median")
 FIGURES = {
     name: MassFigure(name)
-    for name in (*_VALUES, "fallback", *(f"{what}_{k}" for what in IN_BINS for k in range(len(SHARES) - 1)))
+    for name in (*_VALUES, *SHARES_OF_EVENTS, *(f"{what}_{k}" for what in IN_BINS for k in range(len(SHARES) - 1)))
 }
 """Figures of a reconstruction: P84 - P16 of the residuals of m(ttbar) [GeV], mean over the bins of the true value, and
 that over the slope of the response; half of P84 - P16, root mean square and mean of the relative residuals of all
-events; the share of events with a fallback; and of every bin mean truth, width and median estimate [GeV] (``width_0``).
-"""
+events; the shares of events with a fallback, and with their truth within the interval of 68 %; and of every bin mean
+truth, width and median estimate [GeV] (``width_0``)."""

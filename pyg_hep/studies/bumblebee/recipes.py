@@ -14,11 +14,11 @@ from pyg_hep.evaluation import ObjectVariables
 from pyg_hep.inputs import View
 from pyg_hep.inputs.particle_ids import CLASS_IDS
 from pyg_hep.nn import EventTransformer
-from pyg_hep.objectives import Classification, MaskedFourVectors
+from pyg_hep.objectives import Classification, MaskedFourVectors, Objective, TopFlow
 from pyg_hep.studies.bumblebee import samples
 from pyg_hep.studies.bumblebee.dense import Dense
 from pyg_hep.studies.bumblebee.masses import FIGURES
-from pyg_hep.studies.bumblebee.tops import Classical, Constant, FourVectors, TreeRegression
+from pyg_hep.studies.bumblebee.tops import Classical, Constant, Reconstruction, TreeRegression
 from pyg_hep.studies.bumblebee.variables import COLUMNS, TRUTH, TopVariables
 from pyg_hep.studies.methods import FineTuned, FromScratch, Method, Trees
 from pyg_hep.studies.place import Place
@@ -44,10 +44,11 @@ class Study:
         sizes: of top reconstruction, by the number of labelled events; 0 is all.
         finetuning: of toponium and initial state, in all events.
         ablation: of the ablation.
-        recipes: of :data:`RECIPES`, ``supervised`` among them.
+        recipes: of :func:`recipes`, ``supervised`` among them.
         pretrained: recipe of top reconstruction that is fine-tuned, at the last of ``sizes``.
         optimisation: of whatever starts from random weights.
         copies: smearings of the ellipse method.
+        samples: of the distribution of an event, where a recipe has one.
         signal: the sample that is toponium.
         ceilings: reconstructions of the tops whose mass and angles trees are given.
     """
@@ -58,10 +59,11 @@ class Study:
     sizes: list[Size]
     finetuning: list[Size]
     ablation: list[Size]
-    recipes: tuple[str, ...] = ("supervised", "masked", "published", "supervised_mass", "masked_mass")
+    recipes: tuple[str, ...] = ("supervised", "masked", "published", "flow", "masked_flow")
     pretrained: str = "masked"
     optimisation: Mapping[str, Any] = field(default_factory=dict)
     copies: int = 40
+    samples: int = 32
     signal: str = "toponium"
     ceilings: tuple[str, ...] = ("truth", "smeared_ellipse", "network")
 
@@ -71,7 +73,7 @@ class Study:
         Raises:
             ConfigError: for a recipe that there is not, or no size.
         """
-        command.check_names([*self.recipes, *self.ceilings], [*RECIPES, TRUTH, *METHODS])
+        command.check_names([*self.recipes, *self.ceilings], [*recipes(), TRUTH, *METHODS])
         for name in ("supervised", self.pretrained):
             if name not in self.recipes:
                 raise ConfigError(f"the recipe {name!r} is needed among {', '.join(self.recipes)}")
@@ -84,12 +86,12 @@ _PUBLISHED = {"optimiser": "adam", "weight_decay": 1e-3, "schedule": "linear", "
 
 SIZES = {
     "small": Study(
-        128, 4, 8,
+        64, 4, 4,
         [
-            Size(3_000, 3, 40, 128, 1e-3), Size(10_000, 3, 24, 128, 1e-3), Size(30_000, 3, 12, 256, 1e-3),
-            Size(0, 3, 8, 256, 1e-3),
+            Size(3_000, 3, 30, 128, 2e-3), Size(10_000, 3, 16, 128, 2e-3), Size(30_000, 3, 10, 128, 2e-3),
+            Size(0, 3, 8, 256, 2e-3),
         ],
-        [Size(60_000, 3, 4, 256, 1e-3)], [Size(50_000, 2, 6, 256, 1e-3)], optimisation=_LARGE_BATCH,
+        [Size(60_000, 3, 4, 256, 1e-3)], [Size(50_000, 2, 6, 256, 2e-3)], optimisation=_LARGE_BATCH,
     ),
     "large_batch": Study(
         768, 8, 16, [Size(0, 3, 10, 1024, 5e-4)], [Size(0, 3, 4, 1024, 5e-4)], [Size(0, 2, 10, 1024, 5e-4)],
@@ -107,28 +109,37 @@ the paper has 7 million of ttbar."""
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to learn four-vectors.
+    """One way to learn to reconstruct tops.
 
     Args:
         smooth: log pt and sine and cosine of phi instead of pt and phi.
-        objective: its arguments.
+        learned: objectives one after the other, which share the epochs; only the arguments are used.
     """
 
     smooth: bool
-    objective: Mapping[str, Any] = field(default_factory=dict)
+    learned: tuple[Objective, ...]
 
 
+SUPERVISED, MASKED = MaskedFourVectors(generated_only=True), MaskedFourVectors()
 MASS = {"mass_weight": 10.0}
-RECIPES = {
-    "supervised": Recipe(True, {"generated_only": True}),
-    "masked": Recipe(True),
-    "published": Recipe(False),
-    "supervised_mass": Recipe(True, {"generated_only": True, **MASS}),
-    "masked_mass": Recipe(True, MASS),
-}
-"""Name -> recipe: a supervised transformer that only ever estimates the generated level from the reconstructed one,
-masked four-vectors with smooth columns, and with the published ones; the first two with the mass of the pair in the
-loss."""
+
+
+def recipes() -> dict[str, Recipe]:
+    """Name -> recipe.
+
+    ``supervised`` is a transformer that only ever estimates the generated level from the reconstructed one, ``masked``
+    has masked four-vectors with smooth columns, ``published`` with those of the paper; two have the mass of the pair in
+    the loss. ``flow`` learns a distribution instead, and ``masked_flow`` goes on with it from masked four-vectors.
+    """
+    return {
+        "supervised": Recipe(True, (SUPERVISED,)),
+        "masked": Recipe(True, (MASKED,)),
+        "published": Recipe(False, (MASKED,)),
+        "supervised_mass": Recipe(True, (MaskedFourVectors(generated_only=True, **MASS),)),
+        "masked_mass": Recipe(True, (MaskedFourVectors(**MASS),)),
+        "flow": Recipe(True, (TopFlow(),)),
+        "masked_flow": Recipe(True, (MASKED, TopFlow())),
+    }
 
 
 def network(study: Study, smooth: bool, without: str | None = None, **arguments: Any) -> EventModel:
@@ -162,11 +173,11 @@ def tops_task(place: Place, name: str = "tops") -> Task:
 def plan_tops(study: Study, place: Place) -> list[Run]:
     """Every network and tree at every size, and classical methods, which learn no more than a scale, once."""
     networks: list[Method] = [
-        FourVectors(
-            network(study, recipe.smooth), MaskedFourVectors(**recipe.objective), name=name, **_common(study),
+        Reconstruction(
+            network(study, recipe.smooth), recipe.learned, samples=study.samples, name=name, **_common(study),
             baseline=None if name == "supervised" else "supervised",
         )
-        for name, recipe in ((name, RECIPES[name]) for name in study.recipes)
+        for name, recipe in ((name, recipes()[name]) for name in study.recipes)
     ]  # fmt: skip
     classical: list[Method] = [
         Classical("ellipse", name="ellipse"),
@@ -181,11 +192,10 @@ def plan_tops(study: Study, place: Place) -> list[Run]:
 
 
 def plan_ablation(study: Study, place: Place) -> list[Run]:
-    """The masked four-vectors again, without one table of the embedding each."""
-    recipe = RECIPES[study.pretrained]
+    """Masked four-vectors without one table of the embedding each."""
     methods: list[Method] = [
-        FourVectors(
-            network(study, recipe.smooth, without), MaskedFourVectors(**recipe.objective), name="ablation",
+        Reconstruction(
+            network(study, True, without), (MASKED,), name="ablation",
             variant=name, baseline=None if without is None else "ablation/full", **_common(study),
         )
         for name, without in TABLES.items()
@@ -205,7 +215,7 @@ def plan_finetuning(study: Study, place: Place, tops: Sequence[Run]) -> list[Run
         Task("toponium", *samples.toponium(place, study.signal), balanced=False),
         Task("initial_state", *samples.initial_state(place), balanced=False),
     ]
-    recipe = RECIPES[study.pretrained]
+    recipe = recipes()[study.pretrained]
     changes = {"pooling": "class", "class_ids": CLASS_IDS}
     common = _common(study)
     made = network(study, recipe.smooth, **changes)

@@ -2,42 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pyg_hep.analysis.tops import METHODS, DileptonEvents, TopPairs, VisibleMass, reconstruct_tops
+from pyg_hep.analysis.tops.flow_method import FlowMethod
 from pyg_hep.analysis.tops.network import NetworkMethod
 from pyg_hep.evaluation import SummaryVariables, boosted_regression
 from pyg_hep.loader import EventLoader
-from pyg_hep.objectives import Objective
+from pyg_hep.objectives import Objective, TopFlow
 from pyg_hep.studies.bumblebee.masses import Masses, true_mass
 from pyg_hep.studies.methods import Fitted, FromScratch, Method
 from pyg_hep.studies.task import Task
+from pyg_hep.training import FitResult, finetune
 
 
 @dataclass(frozen=True)
-class FourVectors(FromScratch):
-    """Train a network that estimates four-vectors; tops are the sums of the daughters that it estimates.
+class Reconstruction(FromScratch):
+    """Train a network for one objective, or for two of which the second goes on from the first, and reconstruct tops.
 
     Args:
-        learned: its objective; only the arguments are used.
+        learned: objectives that :class:`~pyg_hep.analysis.tops.METHODS` can make tops of, in their order; only the
+            arguments are used.
+        first: share of the epochs that the first of two gets, so that all ways take the same number of steps.
+        samples: of each event's distribution, where the last objective learns one; the estimate is their median.
     """
 
-    learned: Objective
+    learned: tuple[Objective, ...]
+    first: float = 0.5
+    samples: int = 32
     baseline: str | None = field(default="supervised", kw_only=True)
 
     def objective(self, task: Task) -> Objective:
-        """A new one of the kind, whatever the task learns otherwise."""
-        return type(self.learned)(**self.learned.config())
+        """A new one of the first kind, whatever the task learns otherwise."""
+        return type(self.learned[0])(**self.learned[0].config())
 
     def fit(self, task: Task, seed: int, output: Path) -> Fitted:
         """Train, and reconstruct the test events."""
-        result = self.train(task, seed, output)
-        tested = Masses.of(task.test, reconstruct_tops(task.test, NetworkMethod(result.model)))
-        return Fitted(tested, result.history, result.best_epoch, result.seconds, model=result.model)
+        if len(self.learned) == 1:
+            result = self.train(task, seed, output)
+            return self._fitted(task, result, result.seconds)
+        epochs = self.settings.epochs
+        head = max(1, round(self.first * epochs))
+        start = replace(self, settings=replace(self.settings, epochs=head)).train(task, seed, output / "first")
+        last = self.learned[1]
+        result = finetune(
+            start.model, type(last)(**last.config()), task.train, task.val, output=output,
+            settings=replace(self.settings, epochs=max(1, epochs - head), seed=seed), optimisation=self.optimisation,
+        )  # fmt: skip
+        return self._fitted(task, result, start.seconds + result.seconds)
+
+    def _fitted(self, task: Task, result: FitResult, seconds: float) -> Fitted:
+        model = result.model
+        method = FlowMethod(model, self.samples) if isinstance(model.objective, TopFlow) else NetworkMethod(model)
+        found = reconstruct_tops(task.test, method)
+        return Fitted(Masses.of(task.test, found), result.history, result.best_epoch, seconds, model=result.model)
 
 
 @dataclass(frozen=True)
@@ -85,7 +107,7 @@ class Constant(Method):
 
 def _estimated(task: Task, estimate: np.ndarray) -> Any:
     weight = task.test.column("weight").double().numpy()
-    return Masses(true_mass(task.test), estimate, weight, np.zeros(len(weight)))
+    return Masses(true_mass(task.test), estimate, weight, np.zeros(len(weight)), np.full(len(weight), np.nan))
 
 
 def table(events: Any) -> np.ndarray:
