@@ -146,6 +146,16 @@ def test_a_schedule_begins_at_the_full_rate_after_the_warm_up():
         assert values[20:] == sorted(values[20:], reverse=True)
 
 
+def test_a_warm_up_in_steps_is_that_in_epochs():
+    values = learning_rates(8, 5, schedule="linear", learning_rate=1.0, warmup_steps=20)
+    assert values == learning_rates(8, 5, schedule="linear", learning_rate=1.0, warmup_epochs=4)
+    assert learning_rates(1, 4, schedule="linear", learning_rate=1.0, warmup_steps=9)[-1] == pytest.approx(0.4)
+    with pytest.raises(ConfigError, match="warmup_steps"):
+        Optimisation(warmup_epochs=1, warmup_steps=10)
+    with pytest.raises(ConfigError, match="warmup_steps must not be negative"):
+        Optimisation(warmup_steps=-1)
+
+
 def test_linear_goes_to_its_floor():
     values = learning_rates(4, 25, schedule="linear", learning_rate=2.0, floor=0.5)
     assert values == pytest.approx([2.0 - step / 100 for step in range(100)])
