@@ -12,6 +12,8 @@ HEAVY = ("sklearn", "lightning", "matplotlib", "mplhep", "pandas", "h5py", "dask
     ("statement", "absent"),
     [
         ("import pyg_hep.readers", ("torch", "torch_geometric", "tensorboard", *HEAVY)),
+        # What a process of its own imports to look into files.
+        ("import pyg_hep.readers.survey, pyg_hep.workers", ("torch", "torch_geometric", "tensorboard", *HEAVY)),
         ("from pyg_hep.datasets import EventDataset, TopTagging", ("tensorboard", "yaml", *HEAVY)),
         ("import pyg_hep.spin, pyg_hep.simulation", ("torch", "torch_geometric", *HEAVY)),
         ("from pyg_hep.analysis import reconstruct_tops", HEAVY),
