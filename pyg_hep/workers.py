@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ _DIED = "a worker process died (out of memory, killed, or crashed)"
 
 def run_in_processes(
     function: Callable[[Task], Result], tasks: Sequence[Task], workers: int, *, import_main: bool = False
-) -> Iterator[tuple[int, Result]]:
+) -> Generator[tuple[int, Result], None, None]:
     """Pairs of position and ``function(task)``, as the tasks end.
 
     A process pool of the standard library waits at exit for a result whose sender was ended in the middle of it.

@@ -9,18 +9,11 @@ from contextlib import ExitStack
 
 from pyg_hep.datasets.fingerprint import SourceFile
 from pyg_hep.errors import PygHepError
-from pyg_hep.readers import Card, EventColumns, FileReader, ReadReport
+from pyg_hep.readers import Card, FileReader
+from pyg_hep.readers.survey import Chunk, read_chunk
 
 # Chunks handed to an executor beyond the one being written: enough to keep it busy, few enough for the memory.
 _IN_FLIGHT = 8
-
-Chunk = tuple[EventColumns, ReadReport]
-
-
-def read_chunk(source: SourceFile, card: Card, start: int, stop: int) -> Chunk:
-    """Read one range of entries; a function of its own so that any executor can run it."""
-    with FileReader(source.path, card, source.label) as reader:
-        return reader.read(start, stop)
 
 
 class Chunks:
@@ -67,7 +60,8 @@ class Chunks:
                         future = Future()
                         future.set_result(self.ready.pop(position))
                     else:
-                        future = self.executor.submit(read_chunk, self.files[position], self.card, start, stop)
+                        source = self.files[position]
+                        future = self.executor.submit(read_chunk, source.path, source.label, self.card, start, stop)
                     self.waiting.append((position, future))
                 position, future = self.waiting.popleft()
                 try:

@@ -47,7 +47,8 @@ def convert(
         files: the inputs with their labels.
         card: how to read them.
         folder: the storage; an existing one is replaced at the very end.
-        executor: where chunks are read; None reads them in this process.
+        executor: where chunks are read; None reads them in this process, see :mod:`pyg_hep.datasets.survey` for many
+            files.
         on_error: ``"raise"``, or ``"skip"`` to leave out files that cannot be read and record them.
         pre_transform: applied to every event before it is stored.
         pre_filter: events for which it is false are not stored.

@@ -15,10 +15,11 @@ from pyg_hep.datasets.fingerprint import SourceFile, file_number
 from pyg_hep.datasets.journal import FileProgress, Journal
 from pyg_hep.datasets.preprocess import GraphFunction, preprocess
 from pyg_hep.datasets.storage import NOT_IN_GRAPHS, StorageWriter
-from pyg_hep.datasets.survey import Shapes, Survey, check_shape
+from pyg_hep.datasets.survey import check_shape
 from pyg_hep.errors import PygHepError, ReaderError
 from pyg_hep.readers import Card, EventColumns, ReadReport
 from pyg_hep.readers.report import SKIPPED_FILE
+from pyg_hep.readers.survey import Shapes, Survey
 from pyg_hep.schema import (
     EVENT_COLUMNS,
     NO_IDENTITY,

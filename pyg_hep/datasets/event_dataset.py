@@ -52,7 +52,8 @@ class EventDataset(InMemoryDataset):
         pre_transform: applied to every graph before it is stored; must keep the columns.
         pre_filter: graphs for which it is false are not stored.
         force_reload: convert again.
-        executor: a ``concurrent.futures.Executor`` for the conversion; None converts in this process.
+        executor: a ``concurrent.futures.Executor`` for the conversion; None converts in this process, where 200 files
+            or more are first looked into, and small ones read, by up to eight processes, as many as there are cores.
         on_error: ``"raise"``, or ``"skip"`` to leave out unreadable files: they are printed and recorded.
         verbose: when files are converted, say on standard error what reading left out: dropped events, weights, cuts
             or objects that files lack. :attr:`report` holds it in any case, and the environment variable

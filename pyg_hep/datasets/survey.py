@@ -1,79 +1,28 @@
-"""A first look into every input file: the ranges of its chunks, its event numbers, and the shapes of what is kept."""
+"""A first look into every input file, in this process, in several, or on an executor; what it says does not differ."""
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
+import multiprocessing
+import os
+import warnings
+from collections.abc import Generator, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 
-from pyg_hep.datasets.chunks import Chunk
 from pyg_hep.datasets.fingerprint import SourceFile
 from pyg_hep.errors import PygHepError, ReaderError
-from pyg_hep.readers import Card, FileReader, ReadReport
+from pyg_hep.readers import Card
+from pyg_hep.readers.source import is_remote
+from pyg_hep.readers.survey import Batch, Shapes, Survey, rare_collections, survey_batch, survey_file
+from pyg_hep.workers import in_order, run_in_processes
 
-# Entries that are read to learn the shapes of the columns that a card keeps.
-_PROBE = 10
-# A file of up to so many entries is read at once, as opening it takes longer than reading it ...
-_SMALL = 1000
-# ... until what is kept of such files until it is written has so many bytes.
+# What is kept of small files until it is written has at most so many bytes.
 _MOST_KEPT = 200_000_000
-
-Shapes = dict[str, tuple[int, ...]]
-
-
-@dataclass
-class Survey:
-    """What one look into a file says.
-
-    Attributes:
-        ranges: entries of its chunks.
-        identity: whether its events carry run, luminosity block and event number.
-        generator_weights: sum of generator weights before any selection, where the file has it.
-        shapes: column that the card keeps -> shape of one row, where the file has the column and any entry.
-        report: what it lacks.
-        chunk: all of a small file; None where it is read later.
-    """
-
-    ranges: list[tuple[int, int]]
-    identity: bool
-    generator_weights: float | None
-    shapes: Shapes
-    report: ReadReport
-    chunk: Chunk | None = None
-
-
-def survey_file(source: SourceFile, card: Card, step_size: str | int) -> Survey:
-    """Look into a file; a function of its own so that any executor can run it."""
-    with FileReader(source.path, card, source.label) as reader:
-        weights = reader.source.sum_of_generator_weights()
-        ranges = reader.chunks(step_size)
-        chunk = _all_of(reader, ranges)
-        if chunk is None and ranges and (card.keep or card.node_columns()):
-            reader.read(0, min(_PROBE, reader.num_entries))
-        return Survey(ranges, reader.has_identity, weights, reader.shapes, reader.report, chunk)
-
-
-def _all_of(reader: FileReader, ranges: list[tuple[int, int]]) -> Chunk | None:
-    if len(ranges) != 1 or reader.num_entries > _SMALL:
-        return None
-    try:
-        return reader.read(*ranges[0])
-    except PygHepError:
-        return None  # raised again, and dealt with, where the file has its turn
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Every file leaves thousands of objects behind; Python would look through all others as often for garbage."""
-    before = gc.get_threshold()
-    if before[0]:
-        gc.set_threshold(max(before[0], 20_000), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
+# Files from which on several processes pay: one starts in about a second, which is what 100 files take.
+_MANY = 200
+_FILES_OF_PROCESS = 100
+_MOST_PROCESSES = 8
+_FILES_OF_BATCH = 25
 
 
 def survey_files(
@@ -81,43 +30,104 @@ def survey_files(
 ) -> tuple[dict[int, Survey], dict[int, str], Shapes]:
     """Look into every file.
 
+    Without an executor, many files are looked into by several processes where this one may use several cores.
+
     Returns:
         Position -> survey, position -> why a file cannot be used, and the shapes that all files agree on.
 
     Raises:
         ReaderError: for a file that cannot be used, unless ``on_error`` is ``"skip"``.
     """
-    with _rare_collections():
-        return _survey_files(files, card, step_size, executor, on_error)
-
-
-def _survey_files(
-    files: list[SourceFile], card: Card, step_size: str | int, executor: Executor | None, on_error: str
-) -> tuple[dict[int, Survey], dict[int, str], Shapes]:
     surveys: dict[int, Survey] = {}
     skipped: dict[int, str] = {}
     shapes: Shapes = {}
     kept = 0
-    futures = [executor.submit(survey_file, source, card, step_size) for source in files] if executor else []
-    for position, source in enumerate(files):
-        try:
-            survey = futures[position].result() if futures else survey_file(source, card, step_size)
-            for name, shape in survey.shapes.items():
-                check_shape(name, shape, shapes.get(name, shape), source.path)
-        except ReaderError as error:
-            if on_error != "skip":
-                for future in futures:
-                    future.cancel()
-                raise
-            skipped[position] = str(error)
-            continue
-        if survey.chunk is not None:
-            kept += sum(c.nbytes for c in (*survey.chunk[0].nodes.values(), *survey.chunk[0].events.values()))
+    with closing(_results(files, card, step_size, executor)) as results:
+        for position, survey in enumerate(results):
+            try:
+                if isinstance(survey, PygHepError):
+                    raise survey
+                for name, shape in survey.shapes.items():
+                    check_shape(name, shape, shapes.get(name, shape), files[position].path)
+            except ReaderError as error:
+                if on_error != "skip":
+                    raise
+                skipped[position] = str(error)
+                continue
+            kept += survey.nbytes
             if kept > _MOST_KEPT:
                 survey.chunk = None
-        surveys[position] = survey
-        shapes |= survey.shapes
+            surveys[position] = survey
+            shapes |= survey.shapes
     return surveys, skipped, shapes
+
+
+def _results(
+    files: list[SourceFile], card: Card, step_size: str | int, executor: Executor | None
+) -> Generator[Survey | PygHepError, None, None]:
+    """Survey or error of every file, in order."""
+    if executor is not None:
+        yield from _on_executor(files, card, step_size, executor)
+        return
+    done = 0
+    processes = _processes(files)
+    if processes > 1:
+        try:
+            for result in _in_processes(files, card, step_size, processes):
+                done += 1
+                yield result
+        # A worker may lack memory, or what this process alone has (a format of the user's): this process may not.
+        except Exception as error:
+            warnings.warn(f"{error}: {len(files) - done} files are looked into by one process", stacklevel=2)
+    left = _MOST_KEPT
+    with rare_collections():
+        for source in files[done:]:
+            try:
+                survey = survey_file(source.path, source.label, card, step_size, at_once=left > 0)
+            except PygHepError as error:
+                yield error
+            else:
+                left -= survey.nbytes
+                yield survey
+
+
+def _on_executor(
+    files: list[SourceFile], card: Card, step_size: str | int, executor: Executor
+) -> Iterator[Survey | PygHepError]:
+    futures = [executor.submit(survey_file, source.path, source.label, card, step_size) for source in files]
+    try:
+        for future in futures:
+            try:
+                result: Survey | PygHepError = future.result()
+            except PygHepError as error:
+                result = error
+            yield result
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _in_processes(
+    files: list[SourceFile], card: Card, step_size: str | int, processes: int
+) -> Iterator[Survey | PygHepError]:
+    parts = [files[start : start + _FILES_OF_BATCH] for start in range(0, len(files), _FILES_OF_BATCH)]
+    tasks = [
+        Batch([(source.path, source.label) for source in part], card, step_size, _MOST_KEPT // len(parts))
+        for part in parts
+    ]
+    with closing(run_in_processes(survey_batch, tasks, processes)) as answers:
+        for results in in_order(answers):
+            yield from results
+
+
+def _processes(files: list[SourceFile]) -> int:
+    """How many processes look into the files; 1 is this one."""
+    local = sum(not is_remote(source.path) for source in files)
+    # Processes such as the workers of a DataLoader may not start any.
+    if local < _MANY or multiprocessing.current_process().daemon:
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, local // _FILES_OF_PROCESS, _MOST_PROCESSES)
 
 
 def check_shape(name: str, shape: tuple[int, ...], expected: tuple[int, ...], path: str) -> None:

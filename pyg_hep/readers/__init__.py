@@ -1,12 +1,14 @@
-"""Files to awkward records in the schema, chunk by chunk. Nothing here touches torch."""
+"""Files to awkward records in the schema, chunk by chunk. Nothing here touches torch.
+
+awkward and the libraries behind the formats are imported when a file is read: data sets that are converted need none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import awkward as ak
 import numpy as np
 
 from pyg_hep.errors import ReaderError
@@ -16,6 +18,9 @@ from pyg_hep.readers.events import EventColumns, FileReader
 from pyg_hep.readers.files import Paths, input_files
 from pyg_hep.readers.report import ReadReport
 from pyg_hep.schema import NO_IDENTITY, OPTIONAL_EVENT_COLUMNS
+
+if TYPE_CHECKING:
+    import awkward as ak
 
 __all__ = [
     "Card",
@@ -76,6 +81,8 @@ def read_events(
     Raises:
         ReaderError: also when there is no event at all.
     """
+    import awkward as ak
+
     chunks = list(iterate_events(paths, card, report=report))
     if not chunks:
         raise ReaderError(f"no event in {paths}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import awkward as ak
 import numpy as np
 
 from pyg_hep.errors import ReaderError
@@ -23,6 +23,9 @@ from pyg_hep.readers.opening import open_source
 from pyg_hep.readers.plan import plan_file
 from pyg_hep.readers.report import ReadReport
 from pyg_hep.schema import OPTIONAL_EVENT_COLUMNS
+
+if TYPE_CHECKING:
+    import awkward as ak
 
 Collections = Mapping[str, Collection]
 # What vector calls coordinates beside pt, eta, phi and mass; its momenta hold each component once.
@@ -55,6 +58,8 @@ class EventColumns:
         They are plain records where a kept column has the name of one more coordinate (``energy``, ``tau``, ...),
         which that package refuses.
         """
+        import awkward as ak
+
         name = None if _MORE_COORDINATES & set(self.nodes) else "Momentum4D"
         nodes = ak.unflatten(ak.zip(self.nodes, depth_limit=1, with_name=name), self.counts)
         return ak.zip({"objects": nodes, **self.events}, depth_limit=1)

@@ -1,15 +1,13 @@
-"""The file formats a card can name: how each is opened and how it names its columns."""
+"""The file formats a card can name: how each is opened and how it names its columns.
+
+The library behind a format is imported when a file of it is opened: uproot alone takes as long as all the rest.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from pyg_hep.readers.arrays import NpzSource
-from pyg_hep.readers.delimited import CSVSource
-from pyg_hep.readers.hdf5 import HDF5Source
-from pyg_hep.readers.parquet import ParquetSource
-from pyg_hep.readers.root import RootSource
 from pyg_hep.readers.source import Source
 
 
@@ -43,23 +41,53 @@ class Format:
         return ".root" in self.endings
 
 
+def _root(path: str, tree: str | None) -> Source:
+    from pyg_hep.readers.root import RootSource
+
+    return RootSource(path, tree)
+
+
+def _hdf5(path: str, tree: str | None) -> Source:
+    from pyg_hep.readers.hdf5 import HDF5Source
+
+    return HDF5Source(path)
+
+
+def _npz(path: str, tree: str | None) -> Source:
+    from pyg_hep.readers.arrays import NpzSource
+
+    return NpzSource(path)
+
+
+def _parquet(path: str, tree: str | None) -> Source:
+    from pyg_hep.readers.parquet import ParquetSource
+
+    return ParquetSource(path)
+
+
+def _csv(path: str, tree: str | None) -> Source:
+    from pyg_hep.readers.delimited import CSVSource
+
+    return CSVSource(path)
+
+
 _DELPHES_NAMES = {"pt": "PT", "eta": "Eta", "phi": "Phi", "mass": "Mass", "charge": "Charge", "energy": "E"}
 _DELPHES_NAMES |= {"px": "Px", "py": "Py", "pz": "Pz", "pdg_id": "PID"}
 
 FORMATS: dict[str, Format] = {
     "nanoaod": Format(
-        lambda path, tree: RootSource(path, tree or "Events"),
+        lambda path, tree: _root(path, tree or "Events"),
         names={"pdg_id": "pdgId"},
         counter="n@",
         identity={"run_number": "run", "luminosity_block": "luminosityBlock", "event_number": "event"},
     ),
     "delphes": Format(
-        lambda path, tree: RootSource(path, tree or "Delphes"), ("@.{}",), _DELPHES_NAMES, "MET", counter="@_size"
+        lambda path, tree: _root(path, tree or "Delphes"), ("@.{}",), _DELPHES_NAMES, "MET", counter="@_size"
     ),
-    "root": Format(RootSource),
-    "hdf5": Format(lambda path, tree: HDF5Source(path), ("@/{}",), endings=(".h5", ".hdf5", ".hdf")),
-    "npz": Format(lambda path, tree: NpzSource(path), ("@_{}",), endings=(".npz",)),
-    "parquet": Format(lambda path, tree: ParquetSource(path), endings=(".parquet", ".pq"), partitioned=True),
-    "csv": Format(lambda path, tree: CSVSource(path), endings=(".csv", ".csv.gz", ".tsv", ".tsv.gz")),
+    "root": Format(_root),
+    "hdf5": Format(_hdf5, ("@/{}",), endings=(".h5", ".hdf5", ".hdf")),
+    "npz": Format(_npz, ("@_{}",), endings=(".npz",)),
+    "parquet": Format(_parquet, endings=(".parquet", ".pq"), partitioned=True),
+    "csv": Format(_csv, endings=(".csv", ".csv.gz", ".tsv", ".tsv.gz")),
 }
 """Value of a card's key ``reader`` -> its format."""

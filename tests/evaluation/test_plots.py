@@ -9,6 +9,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from pyg_hep.errors import PygHepError
 from pyg_hep.evaluation import classification_report, plots
@@ -350,6 +351,21 @@ def test_legends_cover_no_data(name, tmp_path, drawn):
         legend = axes.get_legend()
         if legend is not None:
             assert not covers(axes, legend.get_window_extent())
+
+
+@pytest.mark.parametrize(("names", "layouts"), [(("a",), 1), (("a long name " * 3, "b", "c", "d"), 2)])
+def test_panels_are_laid_out_again_only_where_a_legend_changed_them(names, layouts, tmp_path, drawn, monkeypatch):
+    done = []
+    original = ConstrainedLayoutEngine.execute
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda *of: (done.append(1), original(*of))[1])
+    # Error bars of few entries are everywhere: four long names find no place between them.
+    samples = {name: np.random.default_rng(k).uniform(0.0, 1.0, 40) for k, name in enumerate(names)}
+    plots.compare_histograms({"x": samples, "y": samples}, tmp_path / "plot.png")
+    assert len(done) == layouts
+    before = [axes.get_position().bounds for axes in drawn[0].axes]
+    drawn[0].set_layout_engine("constrained")
+    original(drawn[0].get_layout_engine(), drawn[0])
+    np.testing.assert_allclose(before, [axes.get_position().bounds for axes in drawn[0].axes], atol=0.005)
 
 
 def test_a_legend_in_the_way_gets_room_above_the_data_or_beside_it(tmp_path, drawn):

@@ -107,7 +107,10 @@ def compare_histograms(
                 integer_ticks(bottom.xaxis)
             panels.append(upper)
         # Placed when all panels have their size.
+        before = [axes.get_ylim() for axes in panels], figure.get_size_inches().tolist()
         place_legends(panels, fontsize=11)
+        if ([axes.get_ylim() for axes in panels], figure.get_size_inches().tolist()) == before:
+            figure.set_layout_engine("none")  # the panels have their places, and finding them again takes as long
 
 
 def _distributions(axes: Axes, histograms: Mapping[str, Binned]) -> None:
