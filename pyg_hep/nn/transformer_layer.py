@@ -70,7 +70,14 @@ class TransformerLayer(nn.Module):
         return out
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.outer(self._drop(ACTIVATIONS[self.activation](self.inner(x))))
+        hidden = self.inner(x)
+        if self.activation == "relu" and self.dropout and self.training:
+            # Dropout multiplies by numbers that are not negative, so the two may change places; what it made is nobody
+            # else's, and the widest array of the layer need not be made and kept twice.
+            hidden = F.relu_(self._drop(hidden))
+        else:
+            hidden = self._drop(ACTIVATIONS[self.activation](hidden))
+        out: Tensor = self.outer(hidden)
         return out
 
     def _drop(self, x: Tensor) -> Tensor:
