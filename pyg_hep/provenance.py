@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import platform
+import re
 import subprocess
 from pathlib import Path
 
@@ -34,7 +35,14 @@ def versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            found[package] = _version(importlib.metadata.distribution(package))
         except importlib.metadata.PackageNotFoundError:
             found[package] = "not installed"
     return found
+
+
+def _version(package: importlib.metadata.Distribution) -> str:
+    """``package.version``, for which the standard library parses the description too, often a whole README."""
+    head = (package.read_text("METADATA") or "").partition("\n\n")[0]
+    line = re.search(r"^Version:\s*(\S+)", head, re.MULTILINE)
+    return line[1] if line else package.version

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.nn.autograd import apply
 from pyg_hep.nn.conv.attention import MultiHeadAttention
 from pyg_hep.nn.layout import Layout, PairValues
 
@@ -70,8 +73,35 @@ class TransformerLayer(nn.Module):
         return out
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.outer(self._drop(ACTIVATIONS[self.activation](self.inner(x))))
+        hidden = self.inner(x)
+        if self.activation == "relu" and self.dropout and self.training:
+            hidden = apply(_DroppedReLU, hidden, self.dropout)
+        else:
+            hidden = self._drop(ACTIVATIONS[self.activation](hidden))
+        out: Tensor = self.outer(hidden)
         return out
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training) if self.dropout else x
+
+
+class _DroppedReLU(torch.autograd.Function):
+    """ReLU and dropout of the widest array of a layer, of which only the result is made and kept.
+
+    Dropout multiplies by 0 or 1 / (1 - p), so the two may change places, and the result says where both let pass.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, p: float) -> Tensor:
+        dropped = F.dropout(x, p)
+        return F.relu(x) if dropped is x else F.relu_(dropped)  # an empty array comes back as it is
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(output)
+        ctx.p = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        (out,) = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(grad, out, 0).mul_(1 / (1 - ctx.p)), None

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch_geometric.data import Batch, Data
 
@@ -12,6 +13,7 @@ from pyg_hep.inputs import View
 from pyg_hep.inputs.pairs import PARTICLE
 from pyg_hep.nn import EventTransformer
 from pyg_hep.nn.event_transformer import POOLING
+from pyg_hep.nn.transformer_layer import TransformerLayer
 from pyg_hep.testing import random_events, random_inputs, with_features
 from pyg_hep.testing.backbones import (
     BackboneTests,
@@ -181,6 +183,30 @@ def test_dropout_changes_training_and_not_evaluation():
     assert not torch.equal(model(batch).graph, model(batch).graph)
     model.eval()
     assert torch.equal(model(batch).graph, model(batch).graph)
+
+
+@pytest.mark.parametrize("objects", [0, 40])
+def test_relu_and_dropout_of_the_feed_forward_network(objects):
+    """What the layer does in one go is torch's ReLU and then its dropout, with the same random numbers."""
+    layer = TransformerLayer(12, 2, 48, dropout=0.3, activation="relu").double()
+    given = torch.randn(objects, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    inner = []
+    layer.inner.register_forward_hook(lambda module, inputs, out: inner.append((out, out.detach().clone())))
+
+    def separately(x):
+        return layer.outer(F.dropout(F.relu(layer.inner(x)), 0.3))
+
+    results = []
+    for function in (separately, layer._feed_forward):
+        torch.manual_seed(2)
+        x = given.clone().requires_grad_()
+        out = function(x)
+        results.append((out, *torch.autograd.grad(out.square().sum(), [x, *layer.inner.parameters()])))
+    for expected, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected)
+    assert all(torch.equal(out, before) for out, before in inner)  # a hook's array is not written to
+    layer.eval()
+    assert torch.equal(layer._feed_forward(given), layer.outer(F.relu(layer.inner(given))))
 
 
 @pytest.mark.parametrize(
