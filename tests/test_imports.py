@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-HEAVY = ("sklearn", "lightning", "matplotlib", "mplhep", "pandas", "h5py", "dask", "onnx", "pythia8mc", "fastjet")
+HEAVY = ("sklearn", "lightning", "matplotlib", "mplhep", "pandas", "h5py", "dask", "onnx", "pythia8mc", "fastjet",
+         "torchdiffeq", "energyflow")
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,8 @@ HEAVY = ("sklearn", "lightning", "matplotlib", "mplhep", "pandas", "h5py", "dask
         ("import pyg_hep.spin, pyg_hep.simulation", ("torch", "torch_geometric", *HEAVY)),
         ("from pyg_hep.analysis import reconstruct_tops", HEAVY),
         ("import pyg_hep.evaluation", ("torch", *HEAVY)),
+        ("from pyg_hep.evaluation import sample_distance", ("torch", "scipy", *HEAVY)),
+        ("from pyg_hep.generation import DDIM, FlowVelocity", HEAVY),
         (
             "import pyg_hep.evaluation.plots, pyg_hep.evaluation.event_display; pyg_hep.evaluation.compare_histograms",
             ("torch", "torch_geometric", "sklearn", "lightning"),
