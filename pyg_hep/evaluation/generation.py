@@ -179,7 +179,8 @@ def sample_distance(
 
     columns = np.concatenate([a[chosen], b[half]]), np.concatenate([w[chosen], v[half]]), is_generated
     floors = []
-    # Matrices of features are small: more threads gain nothing, and on a busy host wait for each other (15 times slower).
+    # Matrices of features are small: more threads gain nothing, and on a busy host wait for each other (15 times
+    # slower).
     with threadpool_limits(1, user_api="blas"):
         value, error = bootstrap(of_both, *columns, replicas=replicas, seed=seed)
         for _ in range(splits):
@@ -199,7 +200,9 @@ def generation_report(
     splits: int = 20,
     seed: int = 0,
 ) -> dict[str, Distance]:
-    """One distance per name: :func:`wasserstein_distance` of observables ``[N]``, :func:`frechet_distance` of features ``[N, D]``.
+    """One distance for each name, with error and floor.
+
+    It is :func:`wasserstein_distance` for observables ``[N]`` and :func:`frechet_distance` for features ``[N, D]``.
 
     Args:
         generated: observables and features by name, as :func:`pyg_hep.evaluation.jet_observables` gives them.
@@ -236,7 +239,9 @@ def _root(matrix: Array) -> Array:
 def _weights(values: Array, weight: ArrayLike | None, which: str) -> Array:
     w = np.ones(len(values)) if weight is None else as_array(weight).astype(np.float64)
     if w.shape != (len(values),) or not np.isfinite(w).all():
-        raise PygHepError(f"a finite weight for each of the {len(values)} {which} events is needed, got shape {w.shape}")
+        raise PygHepError(
+            f"a finite weight for each of the {len(values)} {which} events is needed, got shape {w.shape}"
+        )
     return w
 
 

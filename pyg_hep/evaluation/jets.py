@@ -41,8 +41,8 @@ def jet_observables(
     .. math:: \tau_N = \sum_i z_i \min_k (R_{ik} / R_0)^\beta, \quad \tau_{21} = \tau_2 / \tau_1,
         \; \tau_{32} = \tau_3 / \tau_2
 
-    with the axes k of :func:`pyg_hep.evaluation.nsubjettiness.subjettiness`. A ratio is 0 where its denominator is: a jet of one
-    particle has D2 = tau21 = 0, one without particles has 0 everywhere.
+    with the axes k of :func:`pyg_hep.evaluation.nsubjettiness.subjettiness`. A ratio is 0 where its denominator is: a
+    jet of one particle has D2 = tau21 = 0, one without particles has 0 everywhere.
 
     Args:
         p4: (pt [GeV], eta, phi, mass [GeV]): ``[J, n, 4]`` with ``mask``, or ``[N, 4]`` with ``ptr``.

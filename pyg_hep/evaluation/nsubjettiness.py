@@ -15,7 +15,9 @@ from pyg_hep.evaluation.constituents import Constituents
 from pyg_hep.kinematics import delta_r, to_cartesian
 
 
-def subjettiness(particles: Constituents, orders: Sequence[int], beta: float = 1.0, radius: float = 0.8) -> list[Tensor]:
+def subjettiness(
+    particles: Constituents, orders: Sequence[int], beta: float = 1.0, radius: float = 0.8
+) -> list[Tensor]:
     r"""N-subjettiness of each jet for some N.
 
     .. math:: \tau_N = \frac{\sum_i p_{Ti} \min_k R_{ik}^\beta}{\sum_i p_{Ti} R_0^\beta}
@@ -47,10 +49,14 @@ def subjettiness(particles: Constituents, orders: Sequence[int], beta: float = 1
         axes = torch.zeros(len(tau), order, 2, dtype=torch.float64)
         if enough.any():
             axes[enough] = _axes(Constituents(many.p4, many.count[enough]), order)
-        for jets, columns, _ in many.padded():
+        for jets, columns, mask in many.padded():
             pt, y, phi = columns.unbind(-1)
-            eta_axis, phi_axis = axes[jets].unbind(-1)
-            distance = delta_r(y[:, :, None], phi[:, :, None], eta_axis[:, None], phi_axis[:, None]).amin(-1)
+            axis_y, axis_phi = axes[jets].unbind(-1)
+            # The directions have been through Cartesian components: back onto the particle, whose distance is 0 then.
+            away = delta_r(y[:, :, None], phi[:, :, None], axis_y[:, None], axis_phi[:, None])
+            on = torch.where(mask[:, :, None], away, torch.inf).argmin(1)
+            axis_y, axis_phi = y.gather(1, on), phi.gather(1, on)
+            distance = delta_r(y[:, :, None], phi[:, :, None], axis_y[:, None], axis_phi[:, None]).amin(-1)
             tau[jets] = (pt * distance**beta).sum(1) / (pt.sum(1) * radius**beta)
         results.append(tau)
     return results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -48,7 +49,9 @@ class Sampler(ABC):
             PygHepError: for a number of calls, noise, mask or output that cannot be used.
         """
         if isinstance(calls, bool) or not isinstance(calls, int) or calls < 2 or calls % 2:
-            raise PygHepError(f"the sampler takes two calls a step: an even number of at least 2 is needed, got {calls}")
+            raise PygHepError(
+                f"the sampler takes two calls a step: an even number of at least 2 is needed, got {calls}"
+            )
         if z.dtype not in (torch.float32, torch.float64):
             raise PygHepError(f"steps are made in float32 or float64, got noise of {z.dtype}")
         keep = None
@@ -108,7 +111,7 @@ class DDIM(Sampler):
         seen = self.parametrisation
         alpha, sigma = seen.schedule.alpha, seen.schedule.sigma
         times = _times(z, steps)
-        for t, s in zip(times[:-1], times[1:], strict=True):
+        for t, s in itertools.pairwise(times):
             middle = 0.5 * (t + s)
             first = output(z, t)
             half = alpha(middle) * seen.to_data(first, z, t) + sigma(middle) * seen.to_noise(first, z, t)

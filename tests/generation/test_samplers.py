@@ -1,5 +1,6 @@
 """The ideal network of normal data is known in closed form, and in one dimension quantiles flow to quantiles."""
 
+import itertools
 import math
 import sys
 
@@ -7,12 +8,26 @@ import pytest
 import torch
 
 from pyg_hep.errors import ConfigError, PygHepError
-from pyg_hep.generation import DDIM, CosineSchedule, FlowMidpoint, FlowVelocity, LinearPath, NoisePrediction, VPrediction
+from pyg_hep.generation import (
+    DDIM,
+    CosineSchedule,
+    FlowMidpoint,
+    FlowVelocity,
+    LinearPath,
+    NoisePrediction,
+    VPrediction,
+)
 
 NORMAL = ([1.0], [2.0], [0.5])
 WIDE = ([1.0], [-1.0], [3.0])
 MIXTURE = ([0.6, 0.4], [-1.5, 1.0], [0.4, 0.7])
-SAMPLERS = [DDIM(), DDIM(NoisePrediction()), DDIM(FlowVelocity()), FlowMidpoint(), FlowMidpoint(VPrediction(LinearPath()))]
+SAMPLERS = [
+    DDIM(),
+    DDIM(NoisePrediction()),
+    DDIM(FlowVelocity()),
+    FlowMidpoint(),
+    FlowMidpoint(VPrediction(LinearPath())),
+]
 Z = torch.linspace(-2.5, 2.5, 41, dtype=torch.float64)[:, None]
 
 
@@ -60,7 +75,7 @@ def error(sampler, law, calls):
 @pytest.mark.parametrize("law", [NORMAL, WIDE, MIXTURE], ids=["normal", "wide", "mixture"])
 def test_the_error_falls_at_second_order(sampler, law):
     errors = [error(sampler, law, calls) for calls in (32, 64, 128, 256)]
-    orders = [math.log2(a / b) for a, b in zip(errors, errors[1:], strict=False)]
+    orders = [math.log2(a / b) for a, b in itertools.pairwise(errors)]
     assert errors[-1] < 2e-4
     if law is MIXTURE:
         assert all(1.8 < order < 2.2 for order in orders), orders
