@@ -21,7 +21,7 @@ def energy_flow_polynomials(
 
     with the fractions :math:`z_i = p_{Ti} / \sum_j p_{Tj}` and distances in rapidity and azimuth. Up to degree 4 they
     are 36, the first of which (no edge) is 1. A jet without transverse momentum has 0 everywhere. One core makes
-    about 200 jets of 40 particles per second.
+    about 270 jets of 40 particles per second.
 
     Args:
         p4: (pt [GeV], eta, phi, mass [GeV]): ``[J, n, 4]`` with ``mask``, or ``[N, 4]`` with ``ptr``.
