@@ -7,7 +7,10 @@ import sys
 import pytest
 
 FORMATS = ("uproot", "awkward", "pyarrow", "h5py", "yaml")
-HEAVY = ("sklearn", "lightning", "matplotlib", "mplhep", "pandas", "h5py", "dask", "onnx", "pythia8mc", "fastjet")
+HEAVY = (
+    "sklearn", "lightning", "matplotlib", "mplhep", "pandas", "h5py", "dask", "onnx", "pythia8mc", "fastjet", "torchdiffeq",
+    "energyflow", "zuko",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -20,6 +23,8 @@ HEAVY = ("sklearn", "lightning", "matplotlib", "mplhep", "pandas", "h5py", "dask
         ("import pyg_hep.spin, pyg_hep.simulation", ("torch", "torch_geometric", *HEAVY)),
         ("from pyg_hep.analysis import reconstruct_tops", HEAVY),
         ("import pyg_hep.evaluation", ("torch", *HEAVY)),
+        ("from pyg_hep.evaluation import sample_distance", ("torch", "scipy", *HEAVY)),
+        ("from pyg_hep.generation import DDIM, FlowVelocity", HEAVY),
         (
             "import pyg_hep.evaluation.plots, pyg_hep.evaluation.event_display; pyg_hep.evaluation.compare_histograms",
             ("torch", "torch_geometric", "sklearn", "lightning"),

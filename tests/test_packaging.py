@@ -52,8 +52,8 @@ def test_rooms_import_only_from_rooms_above():
     """DESIGN: a room imports only from rooms above it; simulation is imported by none but studies."""
     order = [
         "errors", "provenance", "modules", "identity", "schema", "workers", "kinematics", "spin", "metrics", "response",
-        "readers", "transforms", "datasets", "loader", "inputs", "nn", "objectives", "training", "evaluation",
-        "analysis", "command", "studies", "export",
+        "readers", "transforms", "datasets", "loader", "inputs", "nn", "generation", "objectives", "training",
+        "evaluation", "analysis", "command", "studies", "export",
     ]  # fmt: skip
     place = {name: i for i, name in enumerate(order)}
     for module in (ROOT / "pyg_hep").rglob("*.py"):

@@ -7,6 +7,15 @@ if TYPE_CHECKING:
     from pyg_hep.evaluation import plots
     from pyg_hep.evaluation.baseline import SummaryVariables, boosted_trees
     from pyg_hep.evaluation.cost import break_even, cost_ratio
+    from pyg_hep.evaluation.flow_polynomials import energy_flow_polynomials
+    from pyg_hep.evaluation.generation import (
+        Distance,
+        frechet_distance,
+        generation_report,
+        sample_distance,
+        wasserstein_distance,
+    )
+    from pyg_hep.evaluation.jets import jet_observables
     from pyg_hep.evaluation.object_variables import ObjectVariables
     from pyg_hep.evaluation.plots import (
         compare_histograms,
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
     from pyg_hep.evaluation.similarity import ensemble_cka, linear_cka
 
 __all__ = [
+    "Distance",
     "ObjectVariables",
     "SummaryVariables",
     "boosted_regression",
@@ -29,7 +39,11 @@ __all__ = [
     "classification_report",
     "compare_histograms",
     "cost_ratio",
+    "energy_flow_polynomials",
     "ensemble_cka",
+    "frechet_distance",
+    "generation_report",
+    "jet_observables",
     "linear_cka",
     "paired_difference",
     "plot_confusion",
@@ -38,12 +52,17 @@ __all__ = [
     "plot_roc",
     "plot_scores",
     "plots",
+    "sample_distance",
+    "wasserstein_distance",
 ]
 
 # Looking at a file needs neither torch nor scikit-learn, which take seconds to import.
 _MODULES = {
     "baseline": ("SummaryVariables", "boosted_trees"),
     "cost": ("break_even", "cost_ratio"),
+    "flow_polynomials": ("energy_flow_polynomials",),
+    "generation": ("Distance", "frechet_distance", "generation_report", "sample_distance", "wasserstein_distance"),
+    "jets": ("jet_observables",),
     "object_variables": ("ObjectVariables",),
     "plots": ("compare_histograms", "plot_confusion", "plot_gains", "plot_losses", "plot_roc", "plot_scores"),
     "regression": ("boosted_regression",),
