@@ -8,8 +8,8 @@ import pytest
 
 FORMATS = ("uproot", "awkward", "pyarrow", "h5py", "yaml")
 HEAVY = (
-    "sklearn", "lightning", "matplotlib", "mplhep", "pandas", "h5py", "dask", "onnx", "pythia8mc", "fastjet", "torchdiffeq",
-    "energyflow", "zuko",
+    "sklearn", "lightning", "matplotlib", "mplhep", "pandas", "h5py", "dask", "onnx", "pythia8mc", "fastjet",
+    "torchdiffeq", "energyflow", "zuko",
 )  # fmt: skip
 
 

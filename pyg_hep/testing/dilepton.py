@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.kinematics import from_cartesian
+from pyg_hep.loader import EventLoader
 from pyg_hep.schema import Level, ObjectType
 from pyg_hep.testing.files import write_nanoaod
 
@@ -85,9 +86,9 @@ def dilepton_events(num_events: int, seed: int = 0, resolution: float = 0.1) -> 
 
 def write_dilepton_nanoaod(path: Path, num_events: int, seed: int = 0) -> Path:
     """The events of :func:`dilepton_events` as NanoAOD with ``GenPart``, of two gluons or of a quark pair in turn."""
-    storage = dilepton_events(num_events, seed).storage
-    columns = {name: storage.nodes[name].numpy() for name in ("p4", "kind", "charge", "btag", "pdg_id", "level")}
-    of = np.repeat(np.arange(num_events), np.diff(storage.offsets.numpy()))
+    (batch,) = EventLoader(dilepton_events(num_events, seed), num_events)
+    columns = {name: batch[name].numpy() for name in ("p4", "kind", "charge", "btag", "pdg_id", "level")}
+    of = batch.batch.numpy()
     reconstructed = columns["level"] == int(Level.RECO)
 
     def collection(rows: NDArray[np.bool_], **more: NDArray[np.generic]) -> ak.Array:

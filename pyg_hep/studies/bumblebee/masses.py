@@ -66,7 +66,9 @@ class Masses:
         if found.has_intervals:
             low, high = found.m_ttbar_68.T
             covered = ((truth >= low) & (truth <= high)).astype(np.float64)
-        return cls(truth, found.m_ttbar, events.column("weight").double().numpy(), found.fallback, covered)
+        return cls(
+            truth, found.m_ttbar, events.column("weight").double().numpy(), found.fallback.astype(np.float64), covered
+        )
 
     @cached_property
     def edges(self) -> Floats:

@@ -123,7 +123,7 @@ class Recipe:
 
 
 SUPERVISED, MASKED = MaskedFourVectors(generated_only=True), MaskedFourVectors()
-MASS = {"mass_weight": 10.0}
+MASS: dict[str, Any] = {"mass_weight": 10.0}
 
 
 def recipes() -> dict[str, Recipe]:
@@ -222,7 +222,7 @@ def plan_finetuning(study: Study, place: Place, tops: Sequence[Run]) -> list[Run
     command.check_names(study.tasks, events)
     tasks = [Task(name, *events[name](), balanced=False) for name in study.tasks]
     recipe = recipes()[study.pretrained]
-    changes = {"pooling": "class", "class_ids": CLASS_IDS}
+    changes: dict[str, Any] = {"pooling": "class", "class_ids": CLASS_IDS}
     common = _common(study)
     made = network(study, recipe.smooth, **changes)
     fresh = EventModel(made.backbone, Classification(2), View(**{**made.view.config(), **RECO}))

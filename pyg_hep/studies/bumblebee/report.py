@@ -146,7 +146,7 @@ def ablation(records: Records, output: Path) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for record in records.records:
         result.setdefault(record["variant"], []).append(min(record["val_loss"]))
-    rows = {
+    rows: dict[str, Any] = {
         name: {
             "val_loss": float(np.mean(losses)), "runs": len(losses),
             "spread": float(np.std(losses, ddof=1)) if len(losses) > 1 else None,

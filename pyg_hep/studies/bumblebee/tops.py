@@ -59,7 +59,8 @@ class Reconstruction(FromScratch):
         model = result.model
         method = FlowMethod(model, self.samples) if isinstance(model.objective, TopFlow) else NetworkMethod(model)
         found = reconstruct_tops(task.test, method)
-        return Fitted(Masses.of(task.test, found), result.history, result.best_epoch, seconds, model=result.model)
+        tested: Any = Masses.of(task.test, found)
+        return Fitted(tested, result.history, result.best_epoch, seconds, model=result.model)
 
 
 @dataclass(frozen=True)
