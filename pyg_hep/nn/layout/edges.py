@@ -67,6 +67,17 @@ class Edges(Packed):
         assert isinstance(values, Tensor)
         return values.new_zeros(self.num_nodes, values.size(-1)).index_add(0, self.edge_index[1], values)
 
+    def degree(self) -> Tensor:
+        """Edges that end at each object."""
+        target = self.edge_index[1]
+        return target.new_zeros(self.num_nodes).index_add(0, target, torch.ones_like(target))
+
+    def collect(self, layer: MessagePassing, **columns: Tensor) -> Tensor:
+        """What ``layer.propagate`` brings from objects to events, as edges between the two."""
+        edges = torch.stack([self.events.order, self.events.index])
+        ends = {name: (column, None) for name, column in columns.items()}
+        return layer.propagate(edges, size=(self.num_nodes, self.num_events), **ends)
+
     @cached_property
     def looped(self) -> Tensor:
         """The edges, and one from every node to itself, ``[2, E + N]``."""
