@@ -17,8 +17,7 @@ from pyg_hep.nn.representation import Representation
 
 
 class Columns(NamedTuple):
-    """What a backbone takes of its input: ``[*N, F]``, ``[*N, 4]``, ``[B, G]``, ``[*N, K]``, ``[B]``; None where it has
-    none."""
+    """What a backbone takes of its input: ``[*N, F]``, ``[*N, 4]``, ``[B, G]``, ``[*N, K]``, ``[B]``; or None."""
 
     x: Tensor
     p4: Tensor

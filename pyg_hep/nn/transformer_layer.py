@@ -60,7 +60,10 @@ class TransformerLayer(nn.Module):
         self.attention = MultiHeadAttention(channels, heads, dropout)
         self.inner, self.outer = nn.Linear(channels, feed_forward), nn.Linear(feed_forward, channels)
         self.attention_norm, self.feed_forward_norm = nn.LayerNorm(channels), nn.LayerNorm(channels)
-        self.attention_scale, self.feed_forward_scale = LayerScale(channels, layer_scale), LayerScale(channels, layer_scale)
+        self.attention_scale, self.feed_forward_scale = (
+            LayerScale(channels, layer_scale),
+            LayerScale(channels, layer_scale),
+        )
 
     def reset_parameters(self) -> None:
         """Draw all weights anew."""

@@ -206,13 +206,13 @@ def check_k(k: int) -> None:
         raise ConfigError(f"an object needs at least 1 neighbour, found k={k}")
 
 
-def nearest_first(distance: Tensor, allowed: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Places of the ``k`` smallest of the allowed distances along the last dimension, and which of them are allowed.
+def nearest_first(distance: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
+    """Distances along the last dimension from the smallest on, infinite ones where not allowed, and their places.
 
     A stable sort: of equal distances (two hidden objects are at the same place) the first counts in every layout.
     """
     ordered, places = distance.masked_fill(~allowed, torch.inf).sort(dim=-1, stable=True)
-    return places[..., :k], ordered[..., :k].isfinite()
+    return ordered, places
 
 
 def distances(points: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ from torch_geometric.nn import MessagePassing
 
 from pyg_hep.nn.layout.base import MakePairs, PairValues
 from pyg_hep.nn.layout.buckets import SizeBuckets
-from pyg_hep.nn.layout.edges import Edges
 from pyg_hep.nn.layout.incidence import CompleteGraphs
 from pyg_hep.nn.layout.lift import message_arguments
 from pyg_hep.nn.layout.nearest import Nearest
@@ -42,8 +41,8 @@ class Complete(Packed):
         """The blocks."""
         return SizeBuckets.of(self.known, self.device)
 
-    def _along(self, edge_index: Tensor) -> Edges:
-        return Nearest(edge_index, self.known, self.num_nodes, self.members)
+    def _nearest(self, edge_index: Tensor, table: Tensor, taken: Tensor | None) -> Nearest:
+        return Nearest(edge_index, self.known, self.num_nodes, self.members, table, taken)
 
     def degree(self) -> Tensor:
         """All other objects of the event."""

@@ -31,7 +31,7 @@ class Edges(Packed):
     def _size(self) -> tuple[int, int]:
         return self.num_nodes, self.num_nodes
 
-    def _along(self, edge_index: Tensor) -> Edges:
+    def _nearest(self, edge_index: Tensor, table: Tensor, taken: Tensor | None) -> Edges:
         return Edges(edge_index, self.known, self.num_nodes, self.members)
 
     def join(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Edges]:

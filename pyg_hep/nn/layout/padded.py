@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
 
@@ -150,8 +151,11 @@ class Padded(Layout):
         check_k(k)
         with torch.no_grad():
             everyone = Padded(self.mask)._others()
-            places, allowed = nearest_first((distance or distances)(self.clean(points)), everyone, k)
-            near = torch.zeros_like(everyone).scatter(2, places, allowed)
+            ordered, places = nearest_first((distance or distances)(self.clean(points)), everyone)
+            # As wide as k in events of any number of places: an exporter takes no other.
+            allowed = F.pad(ordered, (0, k), value=torch.inf)[..., :k].isfinite()
+            places = F.pad(places, (0, k))[..., :k]
+            near = torch.zeros_like(everyone, dtype=torch.int64).scatter_add(2, places, allowed.long()) > 0
         return Padded(self.mask, near, self.joined, (places, allowed))
 
     def regroup(self, number: Tensor, size: int) -> Groups:
