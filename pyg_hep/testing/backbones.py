@@ -165,7 +165,7 @@ class BackboneTests:
 
     @classmethod
     def events(cls, dtype: torch.dtype = torch.float64, counts: tuple[int, ...] = _COUNTS) -> Batch:
-        """Random events in the columns that the model reads: ``x``, ``p4``, and ``u``, ``ids``, ``time`` if it has them."""
+        """Random events in the columns that the model reads: ``x``, ``p4``; ``u``, ``ids``, ``time`` if it has them."""
         model: Any = cls.build()
         widths = model.in_channels, model.event_channels, model.id_channels
         return random_inputs(counts, *widths, seed=3, dtype=dtype, time=getattr(model, "takes_time", False))

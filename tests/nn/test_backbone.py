@@ -19,7 +19,7 @@ BACKBONES = {
         7, hidden_channels=16, num_layers=2, heads=2, pooling="class", pair_columns=["ln_kt"], **more
     ),
     "point-edge transformer": lambda **more: PointEdgeTransformer(
-        7, hidden_channels=16, num_layers=2, heads=2, neighbours=3, layer_scale=0.5, **more
+        7, hidden_channels=16, num_layers=1, class_layers=1, heads=2, neighbours=3, layer_scale=0.5, **more
     ),
 }
 
