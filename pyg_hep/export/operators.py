@@ -1,4 +1,4 @@
-"""Operators that four-vector algebra needs and the exporter does not know, though ONNX has them."""
+"""Operators that four-vector algebra and neighbours need and the exporter does not know, though ONNX has them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch.onnx.symbolic_helper import parse_args
 
 _SINCE = 9  # the opset that brought them
+_SORT, _SORT_SINCE = "aten::sort", 11
 _NAMES = {"aten::sinh": "Sinh", "aten::cosh": "Cosh", "aten::asinh": "Asinh"}
 
 
@@ -18,6 +20,19 @@ def _elementwise(name: str) -> Any:
         return graph.op(name, x).setType(x.type())
 
     return symbolic
+
+
+def _sort(graph: Any, x: Any, *arguments: Any) -> Any:
+    """``sort`` along a dimension, whether or not ``stable`` is among its arguments, which the exporter cannot."""
+    return _ordered(graph, x, *arguments[-2:])
+
+
+@parse_args("v", "i", "i")
+def _ordered(graph: Any, x: Any, dim: int, descending: int) -> Any:
+    # ONNX's TopK puts the lower index first where two values are equal: it is stable.
+    at = graph.op("Constant", value_t=torch.tensor([dim]))
+    count = graph.op("Gather", graph.op("Shape", x), at, axis_i=0)
+    return graph.op("TopK", x, count, axis_i=dim, largest_i=descending, sorted_i=1, outputs=2)
 
 
 @contextmanager
@@ -29,6 +44,7 @@ def known_operators() -> Iterator[None]:
     """
     for name, operator in _NAMES.items():
         torch.onnx.register_custom_op_symbolic(name, _elementwise(operator), _SINCE)
+    torch.onnx.register_custom_op_symbolic(_SORT, _sort, _SORT_SINCE)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", torch.jit.TracerWarning)
@@ -37,3 +53,4 @@ def known_operators() -> Iterator[None]:
     finally:
         for name in _NAMES:
             torch.onnx.unregister_custom_op_symbolic(name, _SINCE)
+        torch.onnx.unregister_custom_op_symbolic(_SORT, _SORT_SINCE)

@@ -3,12 +3,14 @@
 from pyg_hep.nn.backbone import Backbone
 from pyg_hep.nn.event_transformer import EventTransformer
 from pyg_hep.nn.explainable import Explainable
+from pyg_hep.nn.generation_head import GenerationHead
 from pyg_hep.nn.graph_network import GraphNetwork
 from pyg_hep.nn.heads import LinearHead, reset_head
 from pyg_hep.nn.id_tables import IdTables
 from pyg_hep.nn.layout import Layout
 from pyg_hep.nn.mlp import MLP
 from pyg_hep.nn.pair_bias import PairBias
+from pyg_hep.nn.point_edge_transformer import PointEdgeTransformer
 from pyg_hep.nn.representation import Representation
 from pyg_hep.nn.transformer_layer import TransformerLayer
 
@@ -17,11 +19,13 @@ __all__ = [
     "Backbone",
     "EventTransformer",
     "Explainable",
+    "GenerationHead",
     "GraphNetwork",
     "IdTables",
     "Layout",
     "LinearHead",
     "PairBias",
+    "PointEdgeTransformer",
     "Representation",
     "TransformerLayer",
     "reset_head",

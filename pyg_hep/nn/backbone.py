@@ -17,12 +17,13 @@ from pyg_hep.nn.representation import Representation
 
 
 class Columns(NamedTuple):
-    """What a backbone takes of its input: ``[*N, F]``, ``[*N, 4]``, ``[B, G]``, ``[*N, K]``; None where it has none."""
+    """What a backbone takes of its input: ``[*N, F]``, ``[*N, 4]``, ``[B, G]``, ``[*N, K]``, ``[B]``; or None."""
 
     x: Tensor
     p4: Tensor
     u: Tensor | None
     ids: Tensor | None
+    time: Tensor | None
 
 
 class Backbone(nn.Module, abc.ABC):
@@ -36,6 +37,7 @@ class Backbone(nn.Module, abc.ABC):
         id_channels: sizes of the tables of the integer columns ``ids``.
         out_channels: width of the representation.
         preset: name of the published view that it reads, or None.
+        takes_time: whether it looks at the ``time`` of an input that has one, how far its events are noised.
     """
 
     in_channels: int
@@ -43,6 +45,7 @@ class Backbone(nn.Module, abc.ABC):
     id_channels: tuple[int, ...] = ()
     out_channels: int
     preset: str | None = None
+    takes_time: bool = False
 
     @abc.abstractmethod
     def forward(self, input: Data) -> Representation:
@@ -52,7 +55,8 @@ class Backbone(nn.Module, abc.ABC):
             input: packed: ``x`` [N, F], ``p4`` (pt [GeV], eta, phi [rad], mass [GeV]) [N, 4], ``batch`` and ``ptr`` of
                 a PyG ``Batch``, and ``edge_index`` where the graphs are not complete. Padded: ``x`` [B, n, F], ``p4``
                 [B, n, 4] and ``mask`` [B, n]. Both: ``u`` [B, G] and ``ids`` of the shape of ``x`` where the backbone
-                has event or id channels. Everything else is not looked at, ``edge_attr`` included: what is said of
+                has event or id channels; ``time`` [B], from 0 (not noised) to 1, may be there for one that takes it.
+                Everything else is not looked at, ``edge_attr`` included: what is said of
                 pairs is made from ``p4``.
         """
 
@@ -103,12 +107,14 @@ class Backbone(nn.Module, abc.ABC):
             expected["u"] = (layout.num_events, self.event_channels)
         if self.id_channels:
             expected["ids"] = (*shape, len(self.id_channels))
+        if self.takes_time and "time" in input:
+            expected["time"] = (layout.num_events,)
         values: dict[str, Tensor | None] = dict.fromkeys(Columns._fields)
         for name, size in expected.items():
             value = input[name]
             if tuple(value.shape) != size:
                 raise ConfigError(f"{type(self).__name__}: {name!r} has shape {tuple(value.shape)}, expected {size}")
-            values[name] = value if name == "u" else layout.clean(value)
+            values[name] = value if name in ("u", "time") else layout.clean(value)
         return Columns(**values)  # type: ignore[arg-type]
 
     def layout(self, input: Data, layers: Any = ()) -> Layout:

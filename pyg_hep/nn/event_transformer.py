@@ -207,7 +207,7 @@ class EventTransformer(Backbone):
         """
         layers = cast(list[TransformerLayer], list(self.layers))
         objects = layout = self.layout(input, [layer.attention for layer in layers])
-        x, p4, u, ids = self.columns(input, layout)
+        x, p4, u, ids, _ = self.columns(input, layout)
         x = self.embedding(x)
         if self.id_tables is not None:
             x = x + self.id_tables(ids)

@@ -34,6 +34,7 @@ class Explainable(nn.Module):
         batch: Tensor | None = None,
         u: Tensor | None = None,
         ids: Tensor | None = None,
+        time: Tensor | None = None,
     ) -> Tensor:
         """Representation of the events ``[B, D]``, or the outputs of the head.
 
@@ -44,6 +45,7 @@ class Explainable(nn.Module):
             batch: event of each object in ascending order, shape ``[N]``; None for one event.
             u: event columns, shape ``[B, G]``, which also say how many events there are.
             ids: integer columns, shape ``[N, K]``.
+            time: of noise, shape ``[B]``.
 
         Raises:
             ConfigError: without ``p4``, or for a column of another shape.
@@ -51,7 +53,7 @@ class Explainable(nn.Module):
         if p4 is None:
             raise ConfigError("an explainer must hand on the four-vectors: explainer(x, edge_index, p4=batch.p4, ...)")
         input = Data(x=x, edge_index=edge_index, p4=p4)
-        for name, value in (("u", u), ("ids", ids)):
+        for name, value in (("u", u), ("ids", ids), ("time", time)):
             if value is not None:
                 input[name] = value
         if batch is not None:

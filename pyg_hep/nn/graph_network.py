@@ -123,7 +123,7 @@ class GraphNetwork(Backbone):
     def encode(self, input: Data) -> Representation:
         """Everything before the decoder: final nodes ``[*N, D]`` and final globals ``[B, D]``."""
         layout = self.layout(input, self._steps())
-        x, p4, u, ids = self.columns(input, layout)
+        x, p4, u, ids, _ = self.columns(input, layout)
         number = layout.counts.to(x.dtype).unsqueeze(-1)
         z = self.global_encoder(number if u is None else torch.cat([number, u], dim=-1))
         y = layout.pairs(self._edge, p4)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.nn.autograd import apply
 from pyg_hep.nn.conv.attention import MultiHeadAttention
+from pyg_hep.nn.layer_scale import LayerScale
 from pyg_hep.nn.layout import Layout, PairValues
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu}
@@ -27,6 +28,8 @@ class TransformerLayer(nn.Module):
         \text{norm last:}\quad x \leftarrow \mathrm{LN}(x + \mathrm{Attention}(x)), \quad
         x \leftarrow \mathrm{LN}(x + \mathrm{FF}(x))
 
+    With ``layer_scale`` what is added to x is multiplied by learned numbers, one for each channel, first.
+
     Args:
         channels: width.
         heads: number of attention heads.
@@ -34,11 +37,13 @@ class TransformerLayer(nn.Module):
         dropout: of attention weights, of hidden units and of what is added to x.
         norm_first: where the norms stand.
         activation: of FF, ``"gelu"`` or ``"relu"``.
+        layer_scale: the learned numbers at first; None for none.
 
     Raises:
         ConfigError: for an unknown activation, or what :class:`MultiHeadAttention` refuses.
 
-    Source: Vaswani et al., arXiv:1706.03762, section 3.1; Xiong et al., arXiv:2002.04745 (norm first).
+    Source: Vaswani et al., arXiv:1706.03762, section 3.1; Xiong et al., arXiv:2002.04745 (norm first); Touvron et al.,
+    arXiv:2103.17239, section 2 (the scale).
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class TransformerLayer(nn.Module):
         dropout: float = 0.0,
         norm_first: bool = True,
         activation: str = "gelu",
+        layer_scale: float | None = None,
     ):
         super().__init__()
         if activation not in ACTIVATIONS:
@@ -57,19 +63,33 @@ class TransformerLayer(nn.Module):
         self.attention = MultiHeadAttention(channels, heads, dropout)
         self.inner, self.outer = nn.Linear(channels, feed_forward), nn.Linear(feed_forward, channels)
         self.attention_norm, self.feed_forward_norm = nn.LayerNorm(channels), nn.LayerNorm(channels)
+        self.attention_scale, self.feed_forward_scale = (
+            LayerScale(channels, layer_scale),
+            LayerScale(channels, layer_scale),
+        )
 
     def reset_parameters(self) -> None:
         """Draw all weights anew."""
-        for part in (self.attention, self.inner, self.outer, self.attention_norm, self.feed_forward_norm):
-            part.reset_parameters()
+        for part in self.children():
+            part.reset_parameters()  # type: ignore[operator]
 
-    def forward(self, x: Tensor, layout: Layout, bias: PairValues | None = None) -> Tensor:
-        """Update nodes ``[*N, D]``; layout and bias are those of :class:`~pyg_hep.nn.conv.MultiHeadAttention`."""
+    def forward(
+        self, x: Tensor, layout: Layout, bias: PairValues | None = None, context: Tensor | None = None
+    ) -> Tensor:
+        """Update nodes ``[*N, D]``.
+
+        Args:
+            x: the nodes.
+            layout: as of :class:`~pyg_hep.nn.conv.MultiHeadAttention`.
+            bias: likewise.
+            context: added to what the attention reads, and to nothing else, ``[*N, D]``.
+        """
+        read = x if context is None else x + context
         if self.norm_first:
-            x = x + self._drop(self.attention(self.attention_norm(x), layout, bias))
-            return x + self._drop(self._feed_forward(self.feed_forward_norm(x)))
-        x = self.attention_norm(x + self._drop(self.attention(x, layout, bias)))
-        out: Tensor = self.feed_forward_norm(x + self._drop(self._feed_forward(x)))
+            x = x + self._drop(self.attention_scale(self.attention(self.attention_norm(read), layout, bias)))
+            return x + self._drop(self.feed_forward_scale(self._feed_forward(self.feed_forward_norm(x))))
+        x = self.attention_norm(x + self._drop(self.attention_scale(self.attention(read, layout, bias))))
+        out: Tensor = self.feed_forward_norm(x + self._drop(self.feed_forward_scale(self._feed_forward(x))))
         return out
 
     def _feed_forward(self, x: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch_geometric.explain import Explainer, GNNExplainer
 from torch_geometric.nn import MessagePassing
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.testing.inputs import NODE_INPUTS, padded, random_inputs, with_edges
+from pyg_hep.testing.inputs import EVENT_INPUTS, NODE_INPUTS, padded, random_inputs, with_edges
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
 """Allowed difference relative to the largest value. In float32 about fifty layers of width 64 to 256 leave
@@ -58,8 +58,7 @@ def single_event(batch: Batch, number: int) -> Data:
     """One event of a batch as a ``Data``."""
     start, end = batch.ptr[number : number + 2].tolist()
     columns = {name: batch[name][start:end] for name in NODE_INPUTS if name in batch}
-    if "u" in batch:
-        columns["u"] = batch.u[number : number + 1]
+    columns |= {name: batch[name][number : number + 1] for name in EVENT_INPUTS if name in batch}
     return Data(**columns, num_nodes=end - start)
 
 
@@ -166,10 +165,10 @@ class BackboneTests:
 
     @classmethod
     def events(cls, dtype: torch.dtype = torch.float64, counts: tuple[int, ...] = _COUNTS) -> Batch:
-        """Random events in the columns that the model reads: ``x``, ``p4``, and ``u`` and ``ids`` where it has them."""
+        """Random events in the columns that the model reads: ``x``, ``p4``; ``u``, ``ids``, ``time`` if it has them."""
         model: Any = cls.build()
         widths = model.in_channels, model.event_channels, model.id_channels
-        return random_inputs(counts, *widths, seed=3, dtype=dtype)
+        return random_inputs(counts, *widths, seed=3, dtype=dtype, time=getattr(model, "takes_time", False))
 
     def _model(self, dtype: torch.dtype = torch.float64) -> Any:
         torch.manual_seed(0)
@@ -222,7 +221,7 @@ class BackboneTests:
         model, batch = self._model(), self.events()
         with torch.no_grad():
             before = model(batch).graph
-            for name in {"u", "ids"} & set(batch.keys()):
+            for name in {"u", "ids", "time"} & set(batch.keys()):
                 other = batch.clone()
                 other[name] = other[name].roll(1, 0)
                 assert not torch.allclose(model(other).graph, before), f"{name} changes nothing"
@@ -249,14 +248,14 @@ class BackboneTests:
     def test_explainable_is_the_model(self) -> None:
         """The same numbers in the form that PyG's explainers call."""
         model, batch = self._model(), with_edges(self.events())
-        columns = {name: batch[name] for name in ("p4", "batch", "u", "ids") if name in batch}
+        columns = {name: batch[name] for name in ("p4", "batch", "u", "ids", "time") if name in batch}
         with torch.no_grad():
             assert_close(model.explainable()(batch.x, batch.edge_index, **columns), model(batch).graph, "explainable")
 
     def test_an_explainer_finds_masks_of_objects_and_edges(self) -> None:
         """An explainer of PyG reaches the objects, and the edges of a model that passes messages."""
         model, batch = self._model(), with_edges(self.events(counts=(4, 1, 6)))
-        columns = {name: batch[name] for name in ("p4", "batch", "u", "ids") if name in batch}
+        columns = {name: batch[name] for name in ("p4", "batch", "u", "ids", "time") if name in batch}
         messages = any(isinstance(part, MessagePassing) for part in model.modules())
         explainer = Explainer(
             model.explainable(), GNNExplainer(epochs=3), explanation_type="model",

@@ -15,6 +15,9 @@ from pyg_hep.transforms.complete_graph import complete_edges
 NODE_INPUTS = ("x", "p4", "ids")
 """Columns of a model's input with one row per object."""
 
+EVENT_INPUTS = ("u", "time")
+"""Columns with one row per event."""
+
 
 def random_inputs(
     counts: Sequence[int] | Tensor,
@@ -23,6 +26,7 @@ def random_inputs(
     id_channels: Sequence[int] = (),
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
+    time: bool = False,
 ) -> Batch:
     """A packed model input of random events: ``x``, ``p4``, ``batch``, ``ptr``, and ``u`` and ``ids`` where asked for.
 
@@ -33,6 +37,7 @@ def random_inputs(
         id_channels: table sizes of ``ids``; none for none.
         seed: of the random numbers.
         dtype: of the floating-point columns.
+        time: whether there is a ``time``, uniform from 0 to 1.
     """
     events = with_features(random_events(counts, seed=seed, dtype=dtype))
     generator = torch.Generator().manual_seed(seed)
@@ -44,6 +49,8 @@ def random_inputs(
         columns["ids"] = torch.stack(ids, dim=1)
     if event_channels:
         columns["u"] = torch.randn(number, event_channels, generator=generator, dtype=torch.float64).to(dtype)
+    if time:
+        columns["time"] = torch.rand(number, generator=generator, dtype=torch.float64).to(dtype)
     batch = Batch(_base_cls=Data, **columns, batch=events.batch, ptr=events.ptr, num_nodes=nodes)
     batch._store.__dict__["_num_nodes"] = events.ptr.diff().tolist()
     batch.__dict__["_num_graphs"] = number
@@ -67,8 +74,9 @@ def padded(input: Data, places: int | None = None, fill: float = math.nan) -> Da
             column = input[name]
             empty = fill if column.is_floating_point() else -1
             out[name] = column.new_full((*mask.shape, *column.shape[1:]), empty).index_put((mask,), column)
-    if "u" in input:
-        out.u = input.u
+    for name in EVENT_INPUTS:
+        if name in input:
+            out[name] = input[name]
     return out
 
 

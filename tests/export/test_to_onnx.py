@@ -11,7 +11,7 @@ from pyg_hep.errors import ConfigError, ExportError, OutputError
 from pyg_hep.export import Inference, PaddedEvents, run_onnx, to_onnx
 from pyg_hep.inputs import View
 from pyg_hep.inputs.pairs import PARTICLE
-from pyg_hep.nn import EventTransformer, GraphNetwork
+from pyg_hep.nn import EventTransformer, GraphNetwork, PointEdgeTransformer
 from pyg_hep.objectives import Classification, MaskedObjects, MultiLabel, Regression
 from pyg_hep.training import EventModel
 
@@ -42,6 +42,9 @@ MODELS = {
     "graph_network": lambda: make(GraphNetwork),
     "graph_network_everything": lambda: make(GraphNetwork, everything=True, num_steps=2, shared_steps=False),
     "transformer_pairs": lambda: make(EventTransformer, num_layers=2, heads=4, pair_columns=PARTICLE),
+    "point_edge_transformer": lambda: make(
+        PointEdgeTransformer, everything=True, num_layers=1, heads=4, neighbours=4, layer_scale=0.5
+    ),
     **{
         f"transformer_{pooling}_everything": lambda pooling=pooling: make(
             EventTransformer, num_layers=2, heads=4, pair_columns=PARTICLE, pooling=pooling, everything=True

@@ -7,7 +7,7 @@ from torch_geometric.data import Data
 from torch_geometric.explain import DummyExplainer, Explainer
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.nn import EventTransformer, GraphNetwork, IdTables, LinearHead
+from pyg_hep.nn import EventTransformer, GraphNetwork, IdTables, LinearHead, PointEdgeTransformer
 from pyg_hep.nn.class_node import ClassNode
 from pyg_hep.testing import padded, random_inputs, with_edges
 from pyg_hep.testing.backbones import assert_close
@@ -17,6 +17,9 @@ BACKBONES = {
     "transformer": lambda **more: EventTransformer(7, hidden_channels=16, num_layers=2, heads=2, **more),
     "transformer with class node": lambda **more: EventTransformer(
         7, hidden_channels=16, num_layers=2, heads=2, pooling="class", pair_columns=["ln_kt"], **more
+    ),
+    "point-edge transformer": lambda **more: PointEdgeTransformer(
+        7, hidden_channels=16, num_layers=1, class_layers=1, heads=2, neighbours=3, layer_scale=0.5, **more
     ),
 }
 

@@ -12,6 +12,7 @@ from torch_geometric.data import Data
 from torch_geometric.nn import MessagePassing
 
 from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.kinematics import delta_phi
 
 if TYPE_CHECKING:
     from pyg_hep.nn.layout.groups import Groups
@@ -21,6 +22,9 @@ PairValues = Tensor | list[Tensor]
 
 MakePairs = Callable[[Tensor, Tensor], Tensor]
 """From columns of target i and source j, ``[..., C]`` each and broadcast, to numbers of the pair, ``[..., F]``."""
+
+Distances = Callable[[Tensor], Tensor]
+"""From coordinates ``[..., n, C]`` to distances of all pairs, ``[..., n, n]``, one by one of the pair alone."""
 
 POOLS = ("sum", "mean")
 
@@ -145,6 +149,19 @@ class Layout(abc.ABC):
         """Sum of the values of all pairs of each target, shape ``[*N, D]``."""
 
     @abc.abstractmethod
+    def degree(self) -> Tensor:
+        """Of how many objects each one hears, itself left out on complete graphs, shape ``[*N]``, int64."""
+
+    @abc.abstractmethod
+    def collect(self, layer: MessagePassing, **columns: Tensor) -> Tensor:
+        """Sum of what ``layer.message`` sends from the objects of each event to the event, shape ``[B, D]``.
+
+        Args:
+            layer: its ``message`` takes ``name_j`` for a column ``name`` of objects.
+            columns: shape ``[*N, C]`` each.
+        """
+
+    @abc.abstractmethod
     def attend(self, layer: Any, qkv: Tensor, bias: PairValues | None = None) -> Tensor:
         """Dot-product attention from each object to those that it hears of, and to itself.
 
@@ -158,15 +175,16 @@ class Layout(abc.ABC):
         """
 
     @abc.abstractmethod
-    def neighbours(self, k: int, points: Tensor) -> Layout:
+    def neighbours(self, k: int, points: Tensor, distance: Distances | None = None) -> Layout:
         r"""The layout in which each object hears of its ``k`` nearest others, or all where there are fewer.
 
-        The distance is Euclidean and of equally near ones the first count: give an azimuth relative to an axis, or
-        as cosine and sine. No gradient passes through the choice.
+        Who hears of whom so far does not matter: neighbours are looked for in the whole event. Of equally near ones
+        the first count. No gradient passes through the choice.
 
         Args:
             k: number of neighbours.
             points: coordinates, shape ``[*N, C]``.
+            distance: Euclidean by default; :func:`~pyg_hep.nn.layout.base.angular` for (eta, phi).
 
         Raises:
             ConfigError: for k below 1.
@@ -188,15 +206,22 @@ def check_k(k: int) -> None:
         raise ConfigError(f"an object needs at least 1 neighbour, found k={k}")
 
 
-def nearest_first(distance: Tensor, allowed: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Places of the ``k`` smallest of the allowed distances along the last dimension, and which of them are allowed.
+def nearest_first(distance: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
+    """Distances along the last dimension from the smallest on, infinite ones where not allowed, and their places.
 
     A stable sort: of equal distances (two hidden objects are at the same place) the first counts in every layout.
     """
     ordered, places = distance.masked_fill(~allowed, torch.inf).sort(dim=-1, stable=True)
-    return places[..., :k], ordered[..., :k].isfinite()
+    return ordered, places
 
 
 def distances(points: Tensor) -> Tensor:
     """Distances of all pairs ``[..., n, n]`` of ``[..., n, C]``, the same to the last digit in any block."""
     return torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def angular(points: Tensor) -> Tensor:
+    """Distances Delta R of all pairs ``[..., n, n]`` of (eta, phi [rad]) ``[..., n, 2]``, across phi = pi too."""
+    eta, phi = points.unbind(-1)
+    d_phi = delta_phi(phi.unsqueeze(-1), phi.unsqueeze(-2))
+    return ((eta.unsqueeze(-1) - eta.unsqueeze(-2)) ** 2 + d_phi**2).sqrt()

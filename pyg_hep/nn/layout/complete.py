@@ -12,9 +12,9 @@ from torch_geometric.nn import MessagePassing
 
 from pyg_hep.nn.layout.base import MakePairs, PairValues
 from pyg_hep.nn.layout.buckets import SizeBuckets
-from pyg_hep.nn.layout.edges import Edges
 from pyg_hep.nn.layout.incidence import CompleteGraphs
 from pyg_hep.nn.layout.lift import message_arguments
+from pyg_hep.nn.layout.nearest import Nearest
 from pyg_hep.nn.layout.packed import Packed
 from pyg_hep.nn.layout.within import attend, attention_within
 
@@ -41,8 +41,16 @@ class Complete(Packed):
         """The blocks."""
         return SizeBuckets.of(self.known, self.device)
 
-    def _along(self, edge_index: Tensor) -> Edges:
-        return Edges(edge_index, self.known, self.num_nodes, self.members)
+    def _nearest(self, edge_index: Tensor, table: Tensor, taken: Tensor | None) -> Nearest:
+        return Nearest(edge_index, self.known, self.num_nodes, self.members, table, taken)
+
+    def degree(self) -> Tensor:
+        """All other objects of the event."""
+        return (self.counts - 1).index_select(0, self.events.index)
+
+    def collect(self, layer: MessagePassing, **columns: Tensor) -> Tensor:
+        """Sum of the messages to events."""
+        return self._total(layer.message(**message_arguments(layer, "message", columns, self.spread, lambda x: x)))
 
     def join(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Complete]:
         """One more node in every event."""

@@ -31,7 +31,7 @@ class Edges(Packed):
     def _size(self) -> tuple[int, int]:
         return self.num_nodes, self.num_nodes
 
-    def _along(self, edge_index: Tensor) -> Edges:
+    def _nearest(self, edge_index: Tensor, table: Tensor, taken: Tensor | None) -> Edges:
         return Edges(edge_index, self.known, self.num_nodes, self.members)
 
     def join(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Edges]:
@@ -66,6 +66,17 @@ class Edges(Packed):
         """Sum over the edges of each target."""
         assert isinstance(values, Tensor)
         return values.new_zeros(self.num_nodes, values.size(-1)).index_add(0, self.edge_index[1], values)
+
+    def degree(self) -> Tensor:
+        """Edges that end at each object."""
+        target = self.edge_index[1]
+        return target.new_zeros(self.num_nodes).index_add(0, target, torch.ones_like(target))
+
+    def collect(self, layer: MessagePassing, **columns: Tensor) -> Tensor:
+        """What ``layer.propagate`` brings from objects to events, as edges between the two."""
+        edges = torch.stack([self.events.order, self.events.index])
+        ends = {name: (column, None) for name, column in columns.items()}
+        return layer.propagate(edges, size=(self.num_nodes, self.num_events), **ends)
 
     @cached_property
     def looped(self) -> Tensor:

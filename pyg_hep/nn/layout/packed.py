@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.utils import softmax
 
-from pyg_hep.nn.layout.base import Layout, check_k, distances, nearest_first
+from pyg_hep.nn.layout.base import Distances, Layout, check_k, distances, nearest_first
 from pyg_hep.nn.layout.buckets import SizeBuckets
 from pyg_hep.nn.layout.groups import Groups
 from pyg_hep.nn.layout.incidence import Incidence
@@ -81,7 +81,7 @@ class Packed(Layout):
         assert self.members is not None, "nothing has joined this layout"
         return x.index_select(0, self.members.objects), x.index_select(0, self.members.own)
 
-    def neighbours(self, k: int, points: Tensor) -> Layout:
+    def neighbours(self, k: int, points: Tensor, distance: Distances | None = None) -> Layout:
         """Each object hears of its ``k`` nearest others."""
         check_k(k)
         known = self.known.cpu()  # waits only for counts that came from a device
@@ -90,10 +90,11 @@ class Packed(Layout):
         rows = buckets.rows.split([block.events * block.size for block in buckets.blocks])
         with torch.no_grad():
             for part, row, block in zip(buckets.spread(points), rows, buckets.blocks, strict=True):
-                distance = distances(part)
+                apart = (distance or distances)(part)
                 other = ~torch.eye(block.size, dtype=torch.bool, device=self.device)
-                places, _ = nearest_first(distance, other if block.mask is None else other & block.mask.unsqueeze(1), k)
-                at = row.view(block.events, 1, block.size).expand_as(distance).gather(2, places)
+                _, places = nearest_first(apart, other if block.mask is None else other & block.mask.unsqueeze(1))
+                places = places[..., :k]
+                at = row.view(block.events, 1, block.size).expand_as(apart).gather(2, places)
                 table.append(F.pad(at.flatten(0, 1), (0, k - at.size(2))))
         of_object = torch.cat(table).index_select(0, buckets.places)
         # How many neighbours there are is known on the host: the first min(k, n - 1) of every row.
@@ -102,11 +103,15 @@ class Packed(Layout):
         rank = torch.arange(target.numel()) - (degree.cumsum(0) - degree)[target]
         place = (target * k + rank).to(self.device, non_blocking=True)
         source = of_object.flatten().index_select(0, place)
-        return self._along(torch.stack([source, target.to(self.device, non_blocking=True)]))
+        edge_index = torch.stack([source, target.to(self.device, non_blocking=True)])
+        if bool((degree == k).all()):
+            return self._nearest(edge_index, of_object, None)
+        taken = (torch.arange(k) < degree.unsqueeze(1)).to(self.device, non_blocking=True)
+        return self._nearest(edge_index, of_object.where(taken, self.events.order.unsqueeze(1)), taken)
 
     @abc.abstractmethod
-    def _along(self, edge_index: Tensor) -> Layout:
-        """The layout of other edges between the same nodes."""
+    def _nearest(self, edge_index: Tensor, table: Tensor, taken: Tensor | None) -> Layout:
+        """The layout of these edges between the same nodes; arguments as for :class:`Nearest`."""
 
     def regroup(self, number: Tensor, size: int) -> Groups:
         """Groups of objects within each event."""

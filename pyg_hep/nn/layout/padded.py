@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
 
-from pyg_hep.nn.layout.base import Layout, MakePairs, PairValues, check_k, distances, nearest_first
+from pyg_hep.nn.layout.base import Distances, Layout, MakePairs, PairValues, check_k, distances, nearest_first
 from pyg_hep.nn.layout.groups import Groups
 from pyg_hep.nn.layout.lift import message_arguments
 from pyg_hep.nn.layout.within import attend
@@ -21,10 +22,18 @@ class Padded(Layout):
         mask: True where there is an object, shape ``[B, n]``.
         near: who hears of whom, target before source, ``[B, n, n]``; None for every object of every other one.
         joined: whether the last place is a joined node.
+        table: the same as the places that each place hears of, and which of them count, ``[B, n, k]`` each: pairs are
+            those of the table then, not all.
     """
 
-    def __init__(self, mask: Tensor, near: Tensor | None = None, joined: bool = False):
-        self.mask, self.near, self.joined = mask, near, joined
+    def __init__(
+        self,
+        mask: Tensor,
+        near: Tensor | None = None,
+        joined: bool = False,
+        table: tuple[Tensor, Tensor] | None = None,
+    ):
+        self.mask, self.near, self.joined, self.table = mask, near, joined, table
         self.counts = mask.sum(dim=1)
 
     @property
@@ -65,14 +74,25 @@ class Padded(Layout):
         return x[:, :-1], x[:, -1]
 
     def pairs(self, make: MakePairs, columns: Tensor) -> Tensor:
-        """Numbers of every pair of places, ``[B, n, n, F]``."""
-        return make(columns.unsqueeze(2), columns.unsqueeze(1))
+        """Numbers of every pair of places, ``[B, n, n, F]``, or of the table, ``[B, n, k, F]``."""
+        return make(columns.unsqueeze(2), self._sources(columns))
+
+    def _sources(self, x: Tensor) -> Tensor:
+        """Columns of the source of every pair: ``[B, n, C]`` to ``[B, 1, n, C]``, or ``[B, n, k, C]``."""
+        if self.table is None:
+            return x.unsqueeze(1)
+        places, _ = self.table
+        first = torch.arange(x.size(0), device=x.device) * x.size(1)
+        rows = (places + first.view(-1, 1, 1)).flatten()
+        return x.flatten(0, 1).index_select(0, rows).view(*places.shape, x.size(2))
 
     def bias(self, make: MakePairs, columns: Tensor) -> Tensor:
         """Numbers of every pair of places, ``[B, n, n, F]``."""
+        if self.joined:
+            columns = torch.cat([columns, torch.zeros_like(columns[:, :1])], dim=1)
+        made = make(columns.unsqueeze(2), columns.unsqueeze(1))
         if not self.joined:
-            return self.pairs(make, columns)
-        made = self.pairs(make, torch.cat([columns, torch.zeros_like(columns[:, :1])], dim=1))
+            return made
         real = torch.arange(self.mask.size(1), device=made.device) < self.mask.size(1) - 1
         return made.masked_fill(~(real.unsqueeze(1) & real).unsqueeze(-1), 0.0)
 
@@ -84,9 +104,16 @@ class Padded(Layout):
         """Sum of the messages between objects."""
         return self.sum(layer.message(**self._lift(layer, "message", columns)))
 
-    @staticmethod
-    def _lift(layer: MessagePassing, function: str, columns: dict[str, Any]) -> dict[str, Any]:
-        return message_arguments(layer, function, columns, lambda x: x.unsqueeze(2), lambda x: x.unsqueeze(1))
+    def _lift(self, layer: MessagePassing, function: str, columns: dict[str, Any]) -> dict[str, Any]:
+        return message_arguments(layer, function, columns, lambda x: x.unsqueeze(2), self._sources)
+
+    def degree(self) -> Tensor:
+        """Objects that each place hears of."""
+        return (self._others() if self.table is None else self.table[1]).sum(dim=2)
+
+    def collect(self, layer: MessagePassing, **columns: Tensor) -> Tensor:
+        """Sum of the messages to events."""
+        return self._total(layer.message(**message_arguments(layer, "message", columns, self.spread, lambda x: x)))
 
     def _others(self) -> Tensor:
         """Which places are pairs, without oneself, ``[B, n, n]``."""
@@ -102,7 +129,8 @@ class Padded(Layout):
     def sum(self, values: PairValues) -> Tensor:
         """Sum over the pairs of each target."""
         assert isinstance(values, Tensor)
-        return values.masked_fill(~self._others().unsqueeze(-1), 0.0).sum(dim=2)
+        taken = self._others() if self.table is None else self.table[1]
+        return values.masked_fill(~taken.unsqueeze(-1), 0.0).sum(dim=2)
 
     @staticmethod
     def _with_a_place(mask: Tensor) -> Tensor:
@@ -118,14 +146,17 @@ class Padded(Layout):
             mask = self.near | self._oneself()
         return attend(qkv, mask, bias, layer.heads, layer.dropout if layer.training else 0.0)
 
-    def neighbours(self, k: int, points: Tensor) -> Padded:
+    def neighbours(self, k: int, points: Tensor, distance: Distances | None = None) -> Padded:
         """Each object hears of its ``k`` nearest others."""
         check_k(k)
         with torch.no_grad():
             everyone = Padded(self.mask)._others()
-            places, allowed = nearest_first(distances(self.clean(points)), everyone, k)
-            near = torch.zeros_like(everyone).scatter(2, places, allowed)
-        return Padded(self.mask, near, self.joined)
+            ordered, places = nearest_first((distance or distances)(self.clean(points)), everyone)
+            # As wide as k in events of any number of places: an exporter takes no other.
+            allowed = F.pad(ordered, (0, k), value=torch.inf)[..., :k].isfinite()
+            places = F.pad(places, (0, k))[..., :k]
+            near = torch.zeros_like(everyone, dtype=torch.int64).scatter_add(2, places, allowed.long()) > 0
+        return Padded(self.mask, near, self.joined, (places, allowed))
 
     def regroup(self, number: Tensor, size: int) -> Groups:
         """Groups of objects within each event."""

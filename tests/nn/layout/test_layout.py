@@ -7,9 +7,10 @@ import torch
 from torch_geometric.nn import MessagePassing
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.nn import EventTransformer, GraphNetwork
+from pyg_hep.nn import EventTransformer, GraphNetwork, PointEdgeTransformer
 from pyg_hep.nn.conv import MultiHeadAttention
 from pyg_hep.nn.layout import Complete, Edges, Layout, Padded
+from pyg_hep.nn.layout.base import angular
 from pyg_hep.testing import padded, random_inputs, with_edges
 
 COUNTS = (3, 0, 5, 1, 12)
@@ -171,6 +172,25 @@ def test_neighbours_are_the_nearest(form, k):
         layout.neighbours(0, to(points))
 
 
+def test_neighbours_in_eta_and_phi_are_found_across_phi_of_pi(form):
+    layout, to, _ = form
+    points = torch.zeros(N, 2, dtype=torch.float64)
+    points[3:8] = torch.tensor([[0.0, 3.1], [0.0, -3.1], [0.0, 2.9], [0.5, 3.1], [0.0, 0.0]])
+    near = layout.neighbours(1, to(points), angular)
+    sources = near.pairs(lambda i, j: j + 0 * i, layout.clean(to(torch.arange(N).double().unsqueeze(1))))
+    heard = near.sum(sources)
+    heard = heard[layout.mask] if isinstance(layout, Padded) else heard
+    assert heard[3:8, 0].tolist() == [4, 3, 3, 3, 5]
+    assert heard[8] == 0  # alone in its event
+
+
+def test_degree_is_how_many_objects_each_one_hears_of(form):
+    layout, to, back = form
+    others = torch.tensor([n - 1 for n in COUNTS for _ in range(n)])
+    assert back(layout.degree()).tolist() == others.tolist()
+    assert back(layout.neighbours(2, to(rows(2))).degree()).tolist() == others.clamp(max=2).tolist()
+
+
 def test_attention_to_neighbours_is_the_same_in_all_forms():
     torch.manual_seed(0)
     layer, x, points = MultiHeadAttention(4, 2).double(), rows(4), rows(2, seed=1)
@@ -225,6 +245,7 @@ def test_layouts_of_inputs():
         GraphNetwork(7, event_channels=2, id_channels=(3,), num_steps=1),
         EventTransformer(7, hidden_channels=16, heads=2, pooling="class", event_channels=2, id_channels=(3,)),
         EventTransformer(7, hidden_channels=16, heads=2, pooling="attention", pair_columns=["d_r"]),
+        PointEdgeTransformer(7, hidden_channels=16, heads=2, event_channels=2, id_channels=(3,), num_layers=1),
     ],
 )
 def test_nothing_waits_for_the_device(model):
