@@ -35,7 +35,7 @@ def main() -> None:
     if options.stage in ("finetune", "report", "all"):
         records["finetune"] = finetune_stage(recipes.plan_finetuning(study, place, tops), options, "finetune")
     if options.stage in ("report", "all"):
-        write_report(report.make(study, records, output), options)
+        write_report(report.make(records, output), options)
 
 
 if __name__ == "__main__":
