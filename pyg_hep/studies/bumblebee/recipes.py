@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ class Study:
         copies: smearings of the ellipse method.
         samples: of the distribution of an event, where a recipe has one.
         signal: the sample that is toponium.
+        tasks: what is fine-tuned for.
         ceilings: reconstructions of the tops whose mass and angles trees are given.
     """
 
@@ -65,6 +66,7 @@ class Study:
     copies: int = 40
     samples: int = 32
     signal: str = "toponium"
+    tasks: tuple[str, ...] = ("toponium", "initial_state")
     ceilings: tuple[str, ...] = ("truth", "smeared_ellipse", "network")
 
     def check(self) -> None:
@@ -121,7 +123,7 @@ class Recipe:
 
 
 SUPERVISED, MASKED = MaskedFourVectors(generated_only=True), MaskedFourVectors()
-MASS = {"mass_weight": 10.0}
+MASS: dict[str, Any] = {"mass_weight": 10.0}
 
 
 def recipes() -> dict[str, Recipe]:
@@ -206,17 +208,21 @@ def plan_ablation(study: Study, place: Place) -> list[Run]:
 def plan_finetuning(study: Study, place: Place, tops: Sequence[Run]) -> list[Run]:
     """Toponium and initial state: pretrained, from scratch, dense network, trees, ceilings.
 
+    The paper fine-tunes with a tenth of the rate; beside it stands the rate that a network from scratch has.
+
     Args:
         study: the study.
         place: of it.
         tops: trainings of top reconstruction; those of ``pretrained`` at the largest size are fine-tuned, seed by seed.
     """
-    tasks = [
-        Task("toponium", *samples.toponium(place, study.signal), balanced=False),
-        Task("initial_state", *samples.initial_state(place), balanced=False),
-    ]
+    events = {
+        "toponium": lambda: samples.toponium(place, study.signal),
+        "initial_state": lambda: samples.initial_state(place),
+    }
+    command.check_names(study.tasks, events)
+    tasks = [Task(name, *events[name](), balanced=False) for name in study.tasks]
     recipe = recipes()[study.pretrained]
-    changes = {"pooling": "class", "class_ids": CLASS_IDS}
+    changes: dict[str, Any] = {"pooling": "class", "class_ids": CLASS_IDS}
     common = _common(study)
     made = network(study, recipe.smooth, **changes)
     fresh = EventModel(made.backbone, Classification(2), View(**{**made.view.config(), **RECO}))
@@ -228,8 +234,8 @@ def plan_finetuning(study: Study, place: Place, tops: Sequence[Run]) -> list[Run
         for seed in size.numbers:
             one = Size(size.events, (seed,), size.epochs, size.batch, size.rate)
             folder = folder_of(tops, study.pretrained, seed)
-            few = Size(size.events, (seed,), size.epochs, size.batch, (size.rate or 1e-3) / 10)
-            tuned = FineTuned(folder, changes=changes, view=RECO, baseline="supervised", **common)
+            tenth = replace(one, rate=(one.rate or common["optimisation"].learning_rate) / 10)
+            tuned = {"changes": changes, "view": RECO, "baseline": "supervised", **common}
             ceilings: list[Method] = [
                 Trees(
                     TopVariables(columns, name, folder if name == "network" else None),
@@ -240,8 +246,9 @@ def plan_finetuning(study: Study, place: Place, tops: Sequence[Run]) -> list[Run
             ]  # fmt: skip
             others: list[Method] = [scratch, Dense(), Trees(objects, variant="objects", baseline=None)]
             others += [Trees(baseline=None), *ceilings]
+            others.append(FineTuned(folder, variant="full rate", **tuned))
             runs += plan(tasks, others, [one], place.runs, place.threads)
-            runs += plan(tasks, [tuned], [few], place.runs, place.threads)
+            runs += plan(tasks, [FineTuned(folder, **tuned)], [tenth], place.runs, place.threads)
     return runs
 
 

@@ -45,5 +45,6 @@ class TopVariables:
         if self.method == TRUTH:
             found = generated_tops(batch)
         else:
-            found = reconstruct_tops(batch, self.method, **({} if self.model is None else {"model": self.model}))
+            options: dict[str, Any] = {} if self.model is None else {"model": self.model}
+            found = reconstruct_tops(batch, self.method, **options)
         return np.column_stack([getattr(found, name) for name in self.columns])
