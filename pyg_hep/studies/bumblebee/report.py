@@ -93,7 +93,7 @@ def _by_bin(rows: Mapping[str, Mapping[str, Any]], output: Path) -> None:
                 heights = [value(row, k) for k in bins]
                 axes.plot([row[f"truth_{k}"] for k in bins], heights, f"{marker}{style}", color=colour, label=name)
             axes.set(xlabel="true $m(t\\bar{t})$ [GeV]", ylabel=text)
-        axes.legend(fontsize=10)
+        plots.place_legend(axes, fontsize=10)
 
 
 def gains(records: Records, output: Path) -> dict[int, Any]:
@@ -213,8 +213,8 @@ def _roc(rows: Mapping[str, Any], records: Sequence[Mapping[str, Any]], path: Pa
             keep = background > 0
             axes.plot(EFFICIENCIES[keep], 1 / background[keep], style, color=colour, label=f"{name}: {area}")
         axes.plot(EFFICIENCIES, 1 / EFFICIENCIES, ":", color="grey", linewidth=1.2, label="random")
-        axes.set(xlabel="signal efficiency", ylabel="background rejection", yscale="log", xlim=(0, 1))
-        axes.legend(fontsize=9, title="AUC", title_fontsize=10)
+        axes.set(xlabel="signal efficiency", ylabel="background rejection", yscale="log", xlim=(0, 1), ylim=(0.8, None))
+        plots.place_legend(axes, fontsize=9, title="AUC", title_fontsize=10)
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:
