@@ -6,8 +6,8 @@
 Stages: ``tops`` (networks, trees and classical methods reconstruct m(ttbar)); ``ablation`` (each table of the embedding
 left out); ``finetune`` (toponium and initial state, with the networks of ``tops``); ``report`` (tables and figures 2A,
 2B, 2C and 3); ``all`` does everything. Whatever is finished is kept and not done again while data, code and arguments
-are the same: networks in --output, trainings as lines of --records. ``--size small`` is a transformer of a million
-parameters for two cores (about four hours), ``published`` the 57 million of the paper for a GPU.
+are the same: networks in --output, trainings as lines of --records. ``--size small`` is a transformer of 0.2 million
+parameters for two cores (about five hours), ``published`` and ``large_batch`` the 57 million of the paper for a GPU.
 """
 
 from pathlib import Path
