@@ -94,7 +94,7 @@ class TransformerLayer(nn.Module):
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         hidden = self.inner(x)
-        if self.activation == "relu" and self.dropout and self.training:
+        if self.activation == "relu" and 0.0 < self.dropout < 1.0 and self.training:
             hidden = apply(_DroppedReLU, hidden, self.dropout)
         else:
             hidden = self._drop(ACTIVATIONS[self.activation](hidden))
