@@ -272,6 +272,11 @@ class Variables(Protocol):
         """Constructor arguments, as plain JSON."""
 
 
+def table_of(variables: Variables, dataset: EventDataset) -> np.ndarray:
+    """The table of all events, ``[N, F]``."""
+    return np.concatenate([variables(batch) for batch in EventLoader(dataset, 8192)])
+
+
 @dataclass(frozen=True)
 class Trees(Method):
     """Boosted trees on event variables: the anchor without a network.
@@ -287,11 +292,8 @@ class Trees(Method):
     def fit(self, task: Task, seed: int, output: Path) -> Fitted:
         """Train and test; validation events are not used, the trees choose their settings within the training ones."""
         y, weight = (task.train.column(name).numpy() for name in ("y", "weight"))
-        model = boosted_trees(self._table(task.train), y, class_balance(y, weight), seed=seed)
+        model = boosted_trees(table_of(self.variables, task.train), y, class_balance(y, weight), seed=seed)
         names = task.train.class_names
-        probability = dict(zip(names, model.predict_proba(self._table(task.test)).T, strict=True))
+        probability = dict(zip(names, model.predict_proba(table_of(self.variables, task.test)).T, strict=True))
         truth, weight = (task.test.column(name).numpy() for name in ("y", "weight"))
         return Fitted(Predictions(probability, truth, weight, names))
-
-    def _table(self, dataset: EventDataset) -> np.ndarray:
-        return np.concatenate([self.variables(batch) for batch in EventLoader(dataset, 8192)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -67,20 +68,35 @@ def unmeasured_daughters(batch: Batch) -> tuple[Tensor, Tensor]:
         ``p4`` (pt [GeV], eta, phi, mass [GeV]) ``[B, 4, 4]`` in the order of :data:`UNMEASURED`, and ``[B]``: whether
         the event has each of them exactly once; rows of others mean nothing.
     """
-    events = batch.num_graphs
-    found = batch.p4.new_zeros(events, len(UNMEASURED), 4)
-    complete = torch.ones(events, dtype=torch.bool, device=found.device)
     if "pdg_id" not in batch:
-        return found, ~complete
+        none = batch.p4.new_zeros(batch.num_graphs, len(UNMEASURED), 4)
+        return none, torch.zeros(batch.num_graphs, dtype=torch.bool, device=none.device)
     generated, number = batch.level == int(Level.GEN), batch.pdg_id
     neutrino = generated & (batch.kind == int(ObjectType.NEUTRINO))
     parton = generated & (batch.kind == int(ObjectType.PARTON))
     masks = (parton & (number == 5), parton & (number == -5), neutrino & (number > 0), neutrino & (number < 0))
+    return once_per_event(batch.p4, masks, batch)
+
+
+def once_per_event(values: Tensor, masks: Sequence[Tensor], batch: Batch) -> tuple[Tensor, Tensor]:
+    """Values of the particles that an event has once each.
+
+    Args:
+        values: of all particles, ``[N, D]``.
+        masks: of K sorts of particles, ``[N]`` each.
+        batch: the events.
+
+    Returns:
+        ``[B, K, D]``, and ``[B]``: whether the event has each sort exactly once; rows of others mean nothing.
+    """
+    events = int(batch.num_graphs)
+    result = values.new_zeros(events, len(masks), values.size(1))
+    complete = torch.ones(events, dtype=torch.bool, device=values.device)
     for k, mask in enumerate(masks):
         event = batch.batch[mask]
-        found[event, k] = batch.p4[mask]
+        result[event, k] = values[mask]
         complete &= torch.bincount(event, minlength=events) == 1
-    return found, complete
+    return result, complete
 
 
 def lepton_momenta(batch: Batch, charge: int) -> Tensor:

@@ -123,17 +123,31 @@ class DileptonEvents:
         Raises:
             ConfigError: for data sets that are none of ours.
         """
-        if isinstance(events, Data):
-            return _of_batch(events if isinstance(events, Batch) else Batch.from_data_list([events]), 0, events)
         parts, first = [], 0
-        for batch in EventLoader(events, _BATCH):
-            parts.append(_of_batch(batch, first, None))
+        for batch in graph_batches(events, _BATCH):
+            parts.append(_of_batch(batch, first))
             first += len(parts[-1])
         columns = [f.name for f in fields(cls) if f.name != "source"]
         return cls(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in columns}, source=events)
 
 
-def _of_batch(batch: Any, first: int, source: Any) -> DileptonEvents:
+def graph_batches(source: Any, batch_size: int, device: Any = None) -> Iterator[Batch]:
+    """Event graphs some at a time, in their order.
+
+    Args:
+        source: an ``EventDataset``, a ``Subset`` or ``ConcatDataset`` of such, a PyG ``Batch`` (all at once), or one
+            ``Data``.
+        batch_size: events at a time.
+        device: where they go; None leaves them.
+    """
+    if isinstance(source, Data):
+        whole = source if isinstance(source, Batch) else Batch.from_data_list([source])
+        yield whole if device is None else whole.to(device)
+    else:
+        yield from EventLoader(source, batch_size, device=device)
+
+
+def _of_batch(batch: Any, first: int) -> DileptonEvents:
     """Events of one batch, the first of which is number ``first`` of all."""
     size, of = int(batch.num_graphs), batch.batch
     reconstructed = batch.level == int(Level.RECO)
@@ -163,7 +177,7 @@ def _of_batch(batch: Any, first: int, source: Any) -> DileptonEvents:
         identity = [batch[name].reshape(-1).cpu().numpy() for name in OPTIONAL_EVENT_COLUMNS]
         key = np.where(identity[-1] == NO_IDENTITY, key, hash_events(*identity))
     return DileptonEvents(
-        found["antilepton"][:, 0], found["lepton"][:, 0], found["jets"], found["met"][:, 0, :2], key, reason, source
+        found["antilepton"][:, 0], found["lepton"][:, 0], found["jets"], found["met"][:, 0, :2], key, reason
     )
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pyg_hep.analysis.tops.events import DileptonEvents, Reason
 from pyg_hep.analysis.tops.momenta import Floats, Ints, mass
-from pyg_hep.analysis.tops.network import graph_batches
+from pyg_hep.analysis.tops.network import graphs_of
 from pyg_hep.analysis.tops.result import QUANTILES, TopPairs
 from pyg_hep.analysis.tops.smearing import box_muller, uniform_numbers
 from pyg_hep.errors import ConfigError, nearest
@@ -106,7 +106,7 @@ class FlowMethod:
         objective: Any = self.model.objective
         first = 0
         with evaluating(self.model, self.device):
-            for batch in graph_batches(events, self.batch_size, self.model.device):
+            for batch in graphs_of(events, self.batch_size, self.model.device):
                 key = events.key[first : first + batch.num_graphs]
                 first += batch.num_graphs
                 p4, log_prob = objective.sample(batch, self.model, self._normal(key))

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Batch
 
+from pyg_hep.analysis.tops.events import graph_batches
 from pyg_hep.analysis.tops.result import TopPairs
 from pyg_hep.errors import PygHepError
 from pyg_hep.kinematics import to_cartesian
-from pyg_hep.loader import EventLoader
 from pyg_hep.schema import Level
+from pyg_hep.transforms.dileptonic import once_per_event
 
 DAUGHTER_IDS = {
     "b": (5,), "antib": (-5,), "antilepton": (-11, -13), "lepton": (11, 13),
@@ -37,10 +38,7 @@ def generated_tops(events: Any) -> TopPairs:
     Raises:
         PygHepError: for events that do not keep ``pdg_id``, which tells a quark from its antiquark.
     """
-    if isinstance(events, Data):
-        parts = [_daughters(events if isinstance(events, Batch) else Batch.from_data_list([events]))]
-    else:
-        parts = [_daughters(batch) for batch in EventLoader(events, _BATCH)]
+    parts = [_daughters(batch) for batch in graph_batches(events, _BATCH)]
     vectors, valid = (torch.cat(columns).cpu().numpy() for columns in zip(*parts, strict=True))
     columns = {name: vectors[:, k] for k, name in enumerate(DAUGHTER_IDS)}
     return TopPairs.from_daughters(**columns, valid=valid.astype(np.bool_))
@@ -50,12 +48,7 @@ def _daughters(batch: Batch) -> tuple[Tensor, Tensor]:
     """(px, py, pz, E) [GeV] of the daughters, ``[B, 6, 4]``, and which events have each of them once, ``[B]``."""
     if "pdg_id" not in batch:
         raise PygHepError("true tops need the PDG numbers of generated particles: set keep_pdg_id in the card")
-    generated, size = batch.level == int(Level.GEN), int(batch.num_graphs)
-    p4 = to_cartesian(batch.p4.detach().double())
-    vectors = p4.new_full((size, len(DAUGHTER_IDS), 4), torch.nan)
-    valid = torch.ones(size, dtype=torch.bool, device=p4.device)
-    for k, numbers in enumerate(DAUGHTER_IDS.values()):
-        mine = generated & torch.isin(batch.pdg_id, torch.tensor(numbers, device=p4.device))
-        vectors[batch.batch[mine], k] = p4[mine]
-        valid &= torch.bincount(batch.batch[mine], minlength=size) == 1
-    return vectors, valid
+    generated = batch.level == int(Level.GEN)
+    numbers = (torch.tensor(values, device=batch.pdg_id.device) for values in DAUGHTER_IDS.values())
+    masks = [generated & torch.isin(batch.pdg_id, mine) for mine in numbers]
+    return once_per_event(to_cartesian(batch.p4.detach().double()), masks, batch)

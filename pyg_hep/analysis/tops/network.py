@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Batch
 
-from pyg_hep.analysis.tops.events import DileptonEvents, Reason
+from pyg_hep.analysis.tops.events import DileptonEvents, Reason, graph_batches
 from pyg_hep.analysis.tops.result import TopPairs
 from pyg_hep.errors import ConfigError
 from pyg_hep.kinematics import to_cartesian
-from pyg_hep.loader import EventLoader
 from pyg_hep.objectives import MaskedFourVectors, NodeColumn
 from pyg_hep.objectives.masked_four_vectors import COMPONENTS
 from pyg_hep.schema import Level
@@ -23,20 +22,15 @@ from pyg_hep.training.predict import evaluating
 from pyg_hep.transforms.dileptonic import DAUGHTERS, with_generated_level
 
 
-def graph_batches(events: DileptonEvents, batch_size: int, device: Any) -> Iterator[Batch]:
+def graphs_of(events: DileptonEvents, batch_size: int, device: Any) -> Iterator[Batch]:
     """The graphs of events, some at a time, in their order.
 
     Raises:
         ConfigError: for events that come as arrays.
     """
-    source = events.source
-    if source is None:
+    if events.source is None:
         raise ConfigError("a network reads event graphs: give reconstruct_tops a data set or a Batch, not arrays")
-    if isinstance(source, Data):
-        whole = source if isinstance(source, Batch) else Batch.from_data_list([source])
-        yield whole.to(device)
-    else:
-        yield from EventLoader(source, batch_size, device=device)
+    yield from graph_batches(events.source, batch_size, device)
 
 
 class NetworkMethod:
@@ -70,7 +64,7 @@ class NetworkMethod:
         """
         parts: list[Tensor] = []
         with evaluating(self.model, self.device):
-            for batch in graph_batches(events, self.batch_size, self.model.device):
+            for batch in graphs_of(events, self.batch_size, self.model.device):
                 parts.append(self._daughters(with_generated_level(batch)))
         vectors = torch.cat(parts).numpy()
         columns = {name: vectors[:, k] for k, name in enumerate(DAUGHTERS)}

@@ -11,8 +11,7 @@ from sklearn.neural_network import MLPClassifier
 from pyg_hep.datasets import EventDataset
 from pyg_hep.evaluation import ObjectVariables
 from pyg_hep.inputs import View
-from pyg_hep.loader import EventLoader
-from pyg_hep.studies.methods import Fitted, Method
+from pyg_hep.studies.methods import Fitted, Method, table_of
 from pyg_hep.studies.statistics import class_balance
 from pyg_hep.studies.task import Task
 from pyg_hep.training.predict import Predictions
@@ -65,7 +64,7 @@ class Dense(Method):
 
     def _table(self, dataset: EventDataset) -> np.ndarray:
         # An event may lack a fourth b-jet, but a column that no event has is no column.
-        rows = np.concatenate([self.variables(batch) for batch in EventLoader(dataset, 8192)]).astype(np.float64)
+        rows = table_of(self.variables, dataset).astype(np.float64)
         empty = np.isnan(rows).all(axis=0)
         rows[:, empty] = 0.0
         return rows

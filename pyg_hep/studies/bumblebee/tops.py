@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from pyg_hep.analysis.tops import METHODS, DileptonEvents, TopPairs, VisibleMass, reconstruct_tops
+from pyg_hep.analysis.tops import METHODS, VisibleMass, reconstruct_tops
 from pyg_hep.analysis.tops.flow_method import FlowMethod
 from pyg_hep.analysis.tops.network import NetworkMethod
 from pyg_hep.evaluation import SummaryVariables, boosted_regression
-from pyg_hep.loader import EventLoader
 from pyg_hep.objectives import Objective, TopFlow
 from pyg_hep.studies.bumblebee.masses import Masses, true_mass
-from pyg_hep.studies.methods import Fitted, FromScratch, Method
+from pyg_hep.studies.methods import Fitted, FromScratch, Method, table_of
 from pyg_hep.studies.task import Task
 from pyg_hep.training import FitResult, finetune
 
@@ -113,12 +112,5 @@ def _estimated(task: Task, estimate: np.ndarray) -> Any:
 
 def table(events: Any) -> np.ndarray:
     """Event variables, and the masses that classical methods are made of, ``[N, F]``: no solution of an ellipse."""
-    variables = SummaryVariables()
-    rows = [variables(batch) for batch in EventLoader(events, 8192)]
-    return np.column_stack([np.concatenate(rows), _masses(events)])
-
-
-def _masses(events: Any) -> np.ndarray:
-    dilepton = DileptonEvents.from_graphs(events)
-    found: TopPairs = VisibleMass(1.0)(dilepton)
-    return np.column_stack([found.m_ttbar, found.pt_ttbar])
+    visible = reconstruct_tops(events, VisibleMass(1.0))
+    return np.column_stack([table_of(SummaryVariables(), events), visible.m_ttbar, visible.pt_ttbar])
