@@ -4,6 +4,7 @@ from pyg_hep.studies.curves import learning_curve
 from pyg_hep.studies.methods import FineTuned, Fitted, FromScratch, Method, Trees
 from pyg_hep.studies.records import Records
 from pyg_hep.studies.task import Size, Task
+from pyg_hep.studies.tuned import Tuned
 
 __all__ = [
     "FineTuned",
@@ -14,5 +15,6 @@ __all__ = [
     "Size",
     "Task",
     "Trees",
+    "Tuned",
     "learning_curve",
 ]

@@ -37,6 +37,7 @@ class Fitted:
         seconds: of the training.
         probe_seconds: of fitting a head to the pretrained representation before.
         model: the trained network, where there is one.
+        tuned: what was chosen by validation before the training, and what that took.
     """
 
     predictions: Tested
@@ -45,6 +46,7 @@ class Fitted:
     seconds: float | None = None
     probe_seconds: float = 0.0
     model: EventModel | None = None
+    tuned: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, result: FitResult, test: EventDataset) -> Fitted:
@@ -56,10 +58,12 @@ class Fitted:
         """What its record keeps: epochs, times [s], and every validation figure by epoch."""
         if not self.history:
             return {}
+        tuned = {} if self.tuned is None else {"tuned": dict(self.tuned)}
         curves = {name: [epoch[name] for epoch in self.history] for name in self.history[0] if name.startswith("val_")}
         return {
             "epochs": len(self.history), "best_epoch": self.best_epoch, "seconds": self.seconds,
             "probe_seconds": self.probe_seconds, "elapsed": [epoch["seconds"] for epoch in self.history], **curves,
+            **tuned,
         }  # fmt: skip
 
 
@@ -105,6 +109,10 @@ class Method(abc.ABC):
     def weights(self) -> str | None:
         """Digest of the pretrained weights that the method starts from, if any."""
         return None
+
+    def parts(self) -> tuple[Any, ...]:
+        """What it is made of: itself and its fields, whose code is part of a record's key."""
+        return (self, *(getattr(self, entry.name) for entry in dataclasses.fields(self)))
 
     def arguments(self) -> dict[str, Any]:
         """Everything that shapes the result, as plain JSON: all fields but the names, defaults included.
@@ -164,11 +172,13 @@ class Network(Method):
         settings: length and size of the training; the seed is replaced by that of the run.
         optimisation: learning rates, schedule, and what is frozen.
         augment: arguments of :class:`~pyg_hep.transforms.LorentzAugment` for the training events; None for none.
+        changes: arguments of the backbone in place of its own; a pretrained one keeps the weights that fit.
     """
 
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     optimisation: Optimisation = field(default_factory=Optimisation)
     augment: Mapping[str, Any] | None = None
+    changes: Mapping[str, Any] | None = None
 
     def at(self, size: Size) -> Network:
         """With what the size says of epochs, batches and rate."""
@@ -177,6 +187,31 @@ class Network(Method):
         rate = self.optimisation.learning_rate if size.rate is None else size.rate
         settings = replace(self.settings, epochs=epochs, batch_size=batch)
         return replace(self, settings=settings, optimisation=replace(self.optimisation, learning_rate=rate))
+
+    def trial(self, settings: Mapping[str, float]) -> Network:
+        """With other settings, see :data:`pyg_hep.studies.tuned.SETTINGS`."""
+        factor, optimisation = settings.get("rate", 1.0), self.optimisation
+        backbone = optimisation.backbone_learning_rate
+        optimisation = replace(
+            optimisation, learning_rate=factor * optimisation.learning_rate,
+            backbone_learning_rate=None if backbone is None else factor * backbone,
+            weight_decay=settings.get("weight_decay", optimisation.weight_decay),
+        )  # fmt: skip
+        batch = max(1, round(settings.get("batch", 1.0) * self.settings.batch_size))
+        changes = self.changes
+        if "dropout" in settings:
+            changes = {**(changes or {}), "dropout": settings["dropout"]}
+        return replace(
+            self, optimisation=optimisation, settings=replace(self.settings, batch_size=batch), changes=changes
+        )
+
+    @abc.abstractmethod
+    def learn(self, task: Task, seed: int, output: Path) -> FitResult:
+        """Train with the training and validation events of the task."""
+
+    def fit(self, task: Task, seed: int, output: Path) -> Fitted:
+        """Train and test."""
+        return Fitted.of(self.learn(task, seed, output), task.test)
 
     def objective(self, task: Task) -> Objective:
         """A new objective for the task.
@@ -205,15 +240,11 @@ class FromScratch(Network):
     model: EventModel
     name: str = field(default="scratch", kw_only=True)
 
-    def fit(self, task: Task, seed: int, output: Path) -> Fitted:
-        """Train and test."""
-        return Fitted.of(self.train(task, seed, output), task.test)
-
-    def train(self, task: Task, seed: int, output: Path) -> FitResult:
+    def learn(self, task: Task, seed: int, output: Path) -> FitResult:
         """Train."""
         with process.isolated():
             process.seed_everything(seed)  # the initial weights
-            backbone = type(self.model.backbone)(**self.model.backbone.config())
+            backbone = type(self.model.backbone)(**{**self.model.backbone.config(), **(self.changes or {})})
             view = View(**self.model.view.config())
             model = EventModel(backbone, self.objective(task), view, self.optimisation)
         settings = replace(self.settings, seed=seed)
@@ -228,14 +259,12 @@ class FineTuned(Network):
         pretrained: folder of the model, or the name of one that comes with the package.
         optimisation: the published one by default: heads 1e-4, backbone 1e-5.
         reset: parts of the pretrained backbone that start anew.
-        changes: arguments of the pretrained backbone in place of its own, see :func:`~pyg_hep.training.finetune`.
-        view: arguments of the pretrained view in place of its own, likewise.
+        view: arguments of the pretrained view in place of its own, see :func:`~pyg_hep.training.finetune`.
         probe: fit the new head to the frozen representation first.
     """
 
     pretrained: str | Path = field(metadata={"argument": False})
     reset: tuple[str, ...] = ()
-    changes: Mapping[str, Any] | None = None
     view: Mapping[str, Any] | None = None
     probe: bool = False
     optimisation: Optimisation = field(
@@ -244,14 +273,13 @@ class FineTuned(Network):
     name: str = field(default="finetuned", kw_only=True)
     baseline: str | None = field(default="scratch", kw_only=True)
 
-    def fit(self, task: Task, seed: int, output: Path) -> Fitted:
-        """Train and test."""
-        result = finetune(
+    def learn(self, task: Task, seed: int, output: Path) -> FitResult:
+        """Train."""
+        return finetune(
             self.pretrained, self.objective(task), task.train, task.val, output=output,
             settings=replace(self.settings, seed=seed), optimisation=self.optimisation, reset=self.reset,
             changes=self.changes, view=self.view, probe=self.probe,
         )  # fmt: skip
-        return Fitted.of(result, task.test)
 
     def weights(self) -> str:
         """Digest of the pretrained model.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,8 +67,7 @@ class Run:
 
     def code(self) -> str:
         """Digest of the library, and of the modules of the method, its parts and the figures, wherever they are."""
-        fields = (getattr(self.method, field.name) for field in dataclasses.fields(self.method))
-        modules = modules_of(self.method, self.task.objective, *fields)
+        modules = modules_of(*self.method.parts(), self.task.objective)
         return code_digest(*sorted(modules | {figure.__module__ for figure in self.task.measures.values()}))
 
     @property

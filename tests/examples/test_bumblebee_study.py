@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "bumblebee_study.py"
 SIZE = {"epochs": 1, "batch": 64, "rate": 1e-3}
 STUDY = {
     "width": 16, "layers": 1, "heads": 2, "copies": 2, "ceilings": ["truth"], "tasks": ["toponium"],
-    "recipes": ["supervised", "masked", "masked_flow"],
+    "recipes": ["supervised", "masked", "masked_flow"], "tuned": ["supervised"], "trials": [{}, {"dropout": 0.1}],
     "sizes": [{"events": 200, "seeds": 1, **SIZE}], "finetuning": [{"events": 200, "seeds": 1, **SIZE}],
     "ablation": [{"events": 200, "seeds": 1, **SIZE}],
 }  # fmt: skip

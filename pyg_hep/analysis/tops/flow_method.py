@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,13 +13,17 @@ from torch import Tensor
 from pyg_hep.analysis.tops.events import DileptonEvents, Reason
 from pyg_hep.analysis.tops.momenta import Floats, Ints, mass
 from pyg_hep.analysis.tops.network import graphs_of
-from pyg_hep.analysis.tops.result import QUANTILES, TopPairs
+from pyg_hep.analysis.tops.result import ONE_SIGMA, TWO_SIGMA, TopPairs
 from pyg_hep.analysis.tops.smearing import box_muller, uniform_numbers
-from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.errors import ConfigError, PygHepError, nearest
+from pyg_hep.metrics import weighted_quantiles
 from pyg_hep.objectives import TopFlow
 from pyg_hep.training import EventModel
 from pyg_hep.training.predict import evaluating
 from pyg_hep.transforms.dileptonic import UNMEASURED
+
+PROMISED = (ONE_SIGMA, TWO_SIGMA)
+"""Shares of the events whose truth intervals are to hold."""
 
 ESTIMATES = ("median", "mean", "mode")
 """Which of its samples stands for an event."""
@@ -30,6 +36,7 @@ class FlowMethod:
 
     An event's tops are those of one of its samples, so that their daughters belong together. Its random numbers are
     made of ``seed`` and its ``key``: it has the same tops in any company. Charged leptons are the measured ones.
+    The intervals are central ones of the learned distribution; :meth:`fit` makes them hold their share of events.
 
     Args:
         model: trained with :class:`~pyg_hep.objectives.TopFlow`; also the folder of a saved one, or its shipped name.
@@ -63,6 +70,37 @@ class FlowMethod:
             raise ConfigError(f"FlowMethod: intervals need at least 2 samples, found {samples}")
         self.samples, self.estimate, self.seed = samples, estimate, seed
         self.batch_size, self.device = batch_size, device
+        self.levels: tuple[float, ...] = PROMISED
+
+    def fit(self, events: Any, m_ttbar: Any, weight: Any = None) -> FlowMethod:
+        r"""The same method with intervals of 68 and 95 % that hold 68 and 95 % of these events.
+
+        With F the learned probability of a mass below the true one, the central interval of probability p holds the
+        truth where :math:`|2 F - 1| \le p`. The p of an interval becomes that quantile of :math:`|2 F - 1|` which it
+        promises. A network that is too sure of itself gets wider intervals, all by the same probability.
+
+        Args:
+            events: that the model was not trained on, as :func:`~pyg_hep.analysis.reconstruct_tops` takes them.
+            m_ttbar: true mass [GeV], shape ``[N]``.
+            weight: of the events, ``[N]``; 1 by default.
+
+        Raises:
+            PygHepError: for other than one mass per event, or without an event that can be used.
+        """
+        if not isinstance(events, DileptonEvents):
+            events = DileptonEvents.from_graphs(events)
+        truth = np.asarray(m_ttbar, np.float64)
+        if truth.shape != (len(events),):
+            raise PygHepError(f"{len(events)} events need as many true masses, got shape {truth.shape}")
+        usable = events.usable
+        if not usable.any():
+            raise PygHepError("the intervals of a distribution need at least one dileptonic event")
+        below = [_probability_below(truth[rows], m_ttbar) for rows, _, m_ttbar, _ in self._masses(events)]
+        level = np.abs(2.0 * np.concatenate(below) - 1.0)[usable]
+        weights = np.ones(len(events)) if weight is None else np.asarray(weight, np.float64)
+        fitted = copy.copy(self)
+        fitted.levels = tuple(float(p) for p in weighted_quantiles(level, PROMISED, weights[usable]))
+        return fitted
 
     def __call__(self, events: DileptonEvents) -> TopPairs:
         """Top pairs of events that come as graphs, with ``m_ttbar_quantiles``.
@@ -72,14 +110,12 @@ class FlowMethod:
         """
         chosen: list[Floats] = []
         quantiles: list[Floats] = []
-        first = 0
-        for p4, log_prob in self._drawn(events):
-            rows = slice(first, first + p4.shape[1])
-            first = rows.stop
-            m_ttbar = mass(p4.sum(2) + (events.antilepton + events.lepton)[rows])
+        one, two = self.levels
+        probabilities = [0.5 - 0.5 * two, 0.5 - 0.5 * one, 0.5 + 0.5 * one, 0.5 + 0.5 * two]
+        for _, p4, m_ttbar, log_prob in self._masses(events):
             place = self._chosen(m_ttbar, log_prob)
             chosen.append(p4[place, np.arange(p4.shape[1])])
-            quantiles.append(np.quantile(m_ttbar, QUANTILES, axis=0).T)
+            quantiles.append(np.quantile(m_ttbar, probabilities, axis=0).T)
         vectors = np.concatenate(chosen) if chosen else np.zeros((0, len(UNMEASURED), 4))
         columns: dict[str, Floats] = {name: vectors[:, k] for k, name in enumerate(UNMEASURED)}
         return TopPairs.from_daughters(
@@ -99,6 +135,14 @@ class FlowMethod:
         """
         parts = [p4.transpose(1, 0, 2, 3) for p4, _ in self._drawn(events)]
         return np.concatenate(parts) if parts else np.zeros((0, self.samples, len(UNMEASURED), 4))
+
+    def _masses(self, events: DileptonEvents) -> Iterator[tuple[slice, Floats, Floats, Floats]]:
+        """Of some events at a time: which, samples, their m(ttbar) ``[S, B]`` and their log densities."""
+        first = 0
+        for p4, log_prob in self._drawn(events):
+            rows = slice(first, first + p4.shape[1])
+            first = rows.stop
+            yield rows, p4, mass(p4.sum(2) + (events.antilepton + events.lepton)[rows]), log_prob
 
     @torch.no_grad()
     def _drawn(self, events: DileptonEvents) -> Any:
@@ -124,3 +168,12 @@ class FlowMethod:
         middle = np.median(m_ttbar, axis=0) if self.estimate == "median" else m_ttbar.mean(0)
         distance = np.abs(m_ttbar - middle)
         return np.where(np.isnan(distance), np.inf, distance).argmin(0)
+
+
+def _probability_below(truth: Floats, samples: Floats) -> Floats:
+    """Of each event the probability of a mass below the true one, ``[B]``, from samples ``[S, B]``.
+
+    Between samples it grows linearly, so that it is the inverse of :func:`numpy.quantile`.
+    """
+    probabilities = np.linspace(0.0, 1.0, len(samples))
+    return np.array([np.interp(t, m, probabilities) for t, m in zip(truth, np.sort(samples, axis=0).T, strict=True)])

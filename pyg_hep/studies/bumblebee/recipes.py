@@ -24,6 +24,7 @@ from pyg_hep.studies.methods import FineTuned, FromScratch, Method, Trees
 from pyg_hep.studies.place import Place
 from pyg_hep.studies.plan import Run, plan
 from pyg_hep.studies.task import Size, Task
+from pyg_hep.studies.tuned import Tuned
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings
 
 RECO = {"select": {"level": "reco"}}
@@ -52,6 +53,8 @@ class Study:
         signal: the sample that is toponium.
         tasks: what is fine-tuned for.
         ceilings: reconstructions of the tops whose mass and angles trees are given.
+        tuned: recipes, all of them from random weights, whose learning rate is tuned by :data:`RATES`.
+        trials: settings that are tried in fine-tuning, see :class:`~pyg_hep.studies.tuned.Tuned`.
     """
 
     width: int
@@ -60,7 +63,7 @@ class Study:
     sizes: list[Size]
     finetuning: list[Size]
     ablation: list[Size]
-    recipes: tuple[str, ...] = ("supervised", "masked", "published", "flow", "masked_flow")
+    recipes: tuple[str, ...] = ("supervised", "masked", "masked_supervised", "published", "flow", "masked_flow")
     pretrained: str = "masked"
     optimisation: Mapping[str, Any] = field(default_factory=dict)
     copies: int = 40
@@ -68,6 +71,8 @@ class Study:
     signal: str = "toponium"
     tasks: tuple[str, ...] = ("toponium", "initial_state")
     ceilings: tuple[str, ...] = ("truth", "smeared_ellipse", "network")
+    tuned: tuple[str, ...] = ("supervised", "flow")
+    trials: tuple[dict[str, float], ...] = ({}, {"dropout": 0.1}, {"weight_decay": 0.1}, {"batch": 0.5})
 
     def check(self) -> None:
         """Refuse what cannot be trained.
@@ -75,13 +80,16 @@ class Study:
         Raises:
             ConfigError: for a recipe that there is not, or no size.
         """
-        command.check_names([*self.recipes, *self.ceilings], [*recipes(), TRUTH, *METHODS])
+        command.check_names([*self.recipes, *self.tuned, *self.ceilings], [*recipes(), TRUTH, *METHODS])
         for name in ("supervised", self.pretrained):
             if name not in self.recipes:
                 raise ConfigError(f"the recipe {name!r} is needed among {', '.join(self.recipes)}")
         if not (self.sizes and self.finetuning):
             raise ConfigError("a study needs at least one of its sizes, and one of finetuning")
 
+
+RATES: tuple[dict[str, float], ...] = ({"rate": 0.5}, {}, {"rate": 2.0})
+"""Learning rates that are tried, by factors."""
 
 _LARGE_BATCH = {"optimiser": "adamw", "weight_decay": 1e-3, "schedule": "cosine", "warmup_epochs": 0.5}
 _PUBLISHED = {"optimiser": "adam", "weight_decay": 1e-3, "schedule": "linear", "warmup_steps": 9_000}
@@ -93,7 +101,8 @@ SIZES = {
             Size(3_000, 3, 30, 128, 2e-3), Size(10_000, 3, 16, 128, 2e-3), Size(30_000, 3, 10, 128, 2e-3),
             Size(0, 3, 8, 256, 2e-3),
         ],
-        [Size(60_000, 3, 4, 256, 1e-3)], [Size(50_000, 2, 6, 256, 2e-3)], optimisation=_LARGE_BATCH,
+        [Size(3_000, 3, 20, 128, 1e-3), Size(60_000, 3, 4, 256, 1e-3)], [Size(50_000, 2, 6, 256, 2e-3)],
+        optimisation=_LARGE_BATCH,
     ),
     "large_batch": Study(
         768, 8, 16, [Size(0, 3, 10, 1024, 5e-4)], [Size(0, 3, 4, 1024, 5e-4)], [Size(0, 2, 10, 1024, 5e-4)],
@@ -116,10 +125,12 @@ class Recipe:
     Args:
         smooth: log pt and sine and cosine of phi instead of pt and phi.
         learned: objectives one after the other, which share the epochs; only the arguments are used.
+        dropout: of the transformer. Networks of few parameters gain nothing by it, and lose a quarter of their steps.
     """
 
     smooth: bool
     learned: tuple[Objective, ...]
+    dropout: float = 0.0
 
 
 SUPERVISED, MASKED = MaskedFourVectors(generated_only=True), MaskedFourVectors()
@@ -130,18 +141,27 @@ def recipes() -> dict[str, Recipe]:
     """Name -> recipe.
 
     ``supervised`` is a transformer that only ever estimates the generated level from the reconstructed one, ``masked``
-    has masked four-vectors with smooth columns, ``published`` with those of the paper; two have the mass of the pair in
-    the loss. ``flow`` learns a distribution instead, and ``masked_flow`` goes on with it from masked four-vectors.
+    has masked four-vectors with smooth columns, ``published`` with the columns and the dropout of the paper; two have
+    the mass of the pair in the loss. ``flow`` learns a distribution instead. ``masked_supervised`` and ``masked_flow``
+    go on with those from masked four-vectors, half of the steps each.
     """
     return {
         "supervised": Recipe(True, (SUPERVISED,)),
         "masked": Recipe(True, (MASKED,)),
-        "published": Recipe(False, (MASKED,)),
+        "masked_supervised": Recipe(True, (MASKED, SUPERVISED)),
+        "published": Recipe(False, (MASKED,), dropout=0.05),
         "supervised_mass": Recipe(True, (MaskedFourVectors(generated_only=True, **MASS),)),
         "masked_mass": Recipe(True, (MaskedFourVectors(**MASS),)),
         "flow": Recipe(True, (TopFlow(),)),
         "masked_flow": Recipe(True, (MASKED, TopFlow())),
     }
+
+
+BASELINES = {
+    "masked": "supervised", "masked_supervised": "supervised", "published": "supervised", "flow": "supervised",
+    "masked_flow": "flow", "supervised_mass": "supervised", "masked_mass": "supervised_mass",
+}  # fmt: skip
+"""What each recipe is compared with: the same learned from random weights, with as many steps."""
 
 
 def network(study: Study, smooth: bool, without: str | None = None, **arguments: Any) -> EventModel:
@@ -174,13 +194,7 @@ def tops_task(place: Place, name: str = "tops") -> Task:
 
 def plan_tops(study: Study, place: Place) -> list[Run]:
     """Every network and tree at every size, and classical methods, which learn no more than a scale, once."""
-    networks: list[Method] = [
-        Reconstruction(
-            network(study, recipe.smooth), recipe.learned, samples=study.samples, name=name, **_common(study),
-            baseline=None if name == "supervised" else "supervised",
-        )
-        for name, recipe in ((name, recipes()[name]) for name in study.recipes)
-    ]  # fmt: skip
+    networks: list[Method] = [_reconstruction(study, name) for name in study.recipes]
     classical: list[Method] = [
         Classical("ellipse", name="ellipse"),
         Classical("smeared_ellipse", {"copies": study.copies}, name="smeared_ellipse"),
@@ -193,11 +207,20 @@ def plan_tops(study: Study, place: Place) -> list[Run]:
     return runs + plan([task], classical, [Size(study.sizes[-1].events)], place.runs, place.threads)
 
 
+def _reconstruction(study: Study, name: str) -> Method:
+    recipe = recipes()[name]
+    method = Reconstruction(
+        network(study, recipe.smooth, dropout=recipe.dropout), recipe.learned, samples=study.samples, name=name,
+        baseline=BASELINES.get(name), **_common(study),
+    )  # fmt: skip
+    return Tuned.of(method, RATES) if name in study.tuned else method
+
+
 def plan_ablation(study: Study, place: Place) -> list[Run]:
     """Masked four-vectors without one table of the embedding each."""
     methods: list[Method] = [
         Reconstruction(
-            network(study, True, without), (MASKED,), name="ablation",
+            network(study, True, without, dropout=0.0), (MASKED,), name="ablation",
             variant=name, baseline=None if without is None else "ablation/full", **_common(study),
         )
         for name, without in TABLES.items()
@@ -208,7 +231,8 @@ def plan_ablation(study: Study, place: Place) -> list[Run]:
 def plan_finetuning(study: Study, place: Place, tops: Sequence[Run]) -> list[Run]:
     """Toponium and initial state: pretrained, from scratch, dense network, trees, ceilings.
 
-    The paper fine-tunes with a tenth of the rate; beside it stands the rate that a network from scratch has.
+    The paper fine-tunes with a tenth of the rate; beside it stands the rate that a network from scratch has. Weight
+    decay, dropout and batch of each network, of that from scratch too, are chosen by validation events.
 
     Args:
         study: the study.
@@ -224,9 +248,9 @@ def plan_finetuning(study: Study, place: Place, tops: Sequence[Run]) -> list[Run
     recipe = recipes()[study.pretrained]
     changes: dict[str, Any] = {"pooling": "class", "class_ids": CLASS_IDS}
     common = _common(study)
-    made = network(study, recipe.smooth, **changes)
+    made = network(study, recipe.smooth, **changes, dropout=recipe.dropout)
     fresh = EventModel(made.backbone, Classification(2), View(**{**made.view.config(), **RECO}))
-    scratch = FromScratch(fresh, **common, name="supervised")
+    scratch = Tuned.of(FromScratch(fresh, **common, name="supervised"), (*study.trials, *RATES[::2]))
     # Charges and PDG numbers of leptons are in the networks' tables.
     objects = ObjectVariables((*made.view.columns, "charge"), {"photon": 0})
     runs: list[Run] = []
@@ -246,9 +270,10 @@ def plan_finetuning(study: Study, place: Place, tops: Sequence[Run]) -> list[Run
             ]  # fmt: skip
             others: list[Method] = [scratch, Dense(), Trees(objects, variant="objects", baseline=None)]
             others += [Trees(baseline=None), *ceilings]
-            others.append(FineTuned(folder, variant="full rate", **tuned))
+            others.append(Tuned.of(FineTuned(folder, variant="full rate", **tuned), study.trials))
             runs += plan(tasks, others, [one], place.runs, place.threads)
-            runs += plan(tasks, [FineTuned(folder, **tuned)], [tenth], place.runs, place.threads)
+            published = Tuned.of(FineTuned(folder, **tuned), study.trials)
+            runs += plan(tasks, [published], [tenth], place.runs, place.threads)
     return runs
 
 

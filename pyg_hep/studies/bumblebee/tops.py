@@ -39,27 +39,33 @@ class Reconstruction(FromScratch):
         """A new one of the first kind, whatever the task learns otherwise."""
         return type(self.learned[0])(**self.learned[0].config())
 
-    def fit(self, task: Task, seed: int, output: Path) -> Fitted:
-        """Train, and reconstruct the test events."""
+    def learn(self, task: Task, seed: int, output: Path) -> FitResult:
+        """Train for one objective after the other; the result is that of the last, with the seconds of both."""
         if len(self.learned) == 1:
-            result = self.train(task, seed, output)
-            return self._fitted(task, result, result.seconds)
+            return super().learn(task, seed, output)
         epochs = self.settings.epochs
         head = max(1, round(self.first * epochs))
-        start = replace(self, settings=replace(self.settings, epochs=head)).train(task, seed, output / "first")
+        short = replace(self, settings=replace(self.settings, epochs=head), learned=self.learned[:1])
+        start = short.learn(task, seed, output / "first")
         last = self.learned[1]
         result = finetune(
             start.model, type(last)(**last.config()), task.train, task.val, output=output,
             settings=replace(self.settings, epochs=max(1, epochs - head), seed=seed), optimisation=self.optimisation,
         )  # fmt: skip
-        return self._fitted(task, result, start.seconds + result.seconds)
+        return replace(result, seconds=start.seconds + result.seconds)
 
-    def _fitted(self, task: Task, result: FitResult, seconds: float) -> Fitted:
+    def fit(self, task: Task, seed: int, output: Path) -> Fitted:
+        """Train, and reconstruct the test events; intervals hold their share of the validation events."""
+        result = self.learn(task, seed, output)
         model = result.model
-        method = FlowMethod(model, self.samples) if isinstance(model.objective, TopFlow) else NetworkMethod(model)
-        found = reconstruct_tops(task.test, method)
-        tested: Any = Masses.of(task.test, found)
-        return Fitted(tested, result.history, result.best_epoch, seconds, model=result.model)
+        method: Any
+        if isinstance(model.objective, TopFlow):
+            weight = task.val.column("weight")
+            method = FlowMethod(model, self.samples).fit(task.val, true_mass(task.val), weight)
+        else:
+            method = NetworkMethod(model)
+        tested: Any = Masses.of(task.test, reconstruct_tops(task.test, method))
+        return Fitted(tested, result.history, result.best_epoch, result.seconds, model=model)
 
 
 @dataclass(frozen=True)
