@@ -2,6 +2,7 @@
 
 from pyg_hep.generation.denoiser import Denoiser
 from pyg_hep.generation.diffused_columns import DiffusedColumns
+from pyg_hep.generation.jets import JetGenerator
 from pyg_hep.generation.parametrisation import FlowVelocity, NoisePrediction, Parametrisation, VPrediction
 from pyg_hep.generation.particles import generate_particles, jet_columns
 from pyg_hep.generation.samplers import DDIM, FlowMidpoint, Sampler
@@ -14,6 +15,7 @@ __all__ = [
     "DiffusedColumns",
     "FlowMidpoint",
     "FlowVelocity",
+    "JetGenerator",
     "LinearPath",
     "NoisePrediction",
     "Parametrisation",

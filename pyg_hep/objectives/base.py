@@ -36,7 +36,7 @@ class Model(Protocol):
         """Representation of a batch of raw columns, of which some are hidden."""
 
 
-class PredictsNothing(ConfigError):
+class PredictionError(ConfigError):
     """An objective was asked for predictions that has none."""
 
 
@@ -147,7 +147,7 @@ class Objective(nn.Module, abc.ABC):
         """What the model says of a batch, by name: a tensor has one row per event, a :class:`NodeColumn` per object.
 
         Raises:
-            PredictsNothing: when this objective predicts nothing.
+            PredictionError: when this objective predicts nothing.
         """
         return {**self.decode(self(model.represent(batch)))}
 
@@ -155,9 +155,9 @@ class Objective(nn.Module, abc.ABC):
         """From outputs of the heads to predictions by name, one row per event, whatever the layout they came from.
 
         Raises:
-            PredictsNothing: when this objective predicts nothing of an event.
+            PredictionError: when this objective predicts nothing of an event.
         """
-        raise PredictsNothing(
+        raise PredictionError(
             f"{type(self).__name__} predicts nothing of its own: fine-tune the model for a task first"
         )
 

@@ -12,7 +12,7 @@ from torch_geometric.data import Batch
 from pyg_hep.errors import ConfigError
 from pyg_hep.inputs import View
 from pyg_hep.nn import Backbone
-from pyg_hep.objectives.base import Loss, Model, NodeColumn, Objective, Step
+from pyg_hep.objectives.base import Loss, Model, Objective, Step
 from pyg_hep.objectives.meters import Metric, RegressionFigures
 
 
@@ -48,6 +48,7 @@ class EventInputs(Objective):
         if not view.events:
             raise ConfigError("EventInputs estimates columns of the event, of which the view has none: give it events=")
         self.names = view.events
+        self._view = (view,)  # for its constants: a tuple, for the view is no part of an objective
         self.heads = nn.ModuleDict({"columns": backbone.make_head("graph", len(view.events))})
 
     def step(self, batch: Batch, model: Model, generator: torch.Generator | None, training: bool) -> Step:
@@ -57,17 +58,15 @@ class EventInputs(Objective):
         truth = view.event_values(batch)
         square = (outputs["columns"] - (truth - view.event_mean) / view.event_scale) ** 2
         losses = {"squared_error": Loss.mean(square.mean(dim=1), self.loss_weight(batch))}
-        return Step(losses, {"value": self._physical(outputs, view)}, {"y": truth, "weight": batch.weight})
+        return Step(losses, {"value": self._physical(outputs)}, {"y": truth, "weight": batch.weight})
 
-    def _physical(self, outputs: Mapping[str, Tensor], view: View) -> Tensor:
+    def _physical(self, outputs: Mapping[str, Tensor]) -> Tensor:
+        view = self._view[0]
         return outputs["columns"] * view.event_scale + view.event_mean
 
-    def predict(
-        self, batch: Batch, model: Model, generator: torch.Generator | None = None
-    ) -> dict[str, Tensor | NodeColumn]:
+    def decode(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The columns in their units, by name."""
-        values = self._physical(self(model.represent(batch)), model.view)
-        return dict(zip(self.names, values.unbind(-1), strict=True))
+        return dict(zip(self.names, self._physical(outputs).unbind(-1), strict=True))
 
     def meters(self) -> list[Metric]:
         """Root mean square error, bias and resolution of every column."""

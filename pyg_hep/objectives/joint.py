@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from torch_geometric.data import Batch
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.inputs import View
 from pyg_hep.nn import Backbone, Representation
-from pyg_hep.objectives.base import Kind, Loss, Model, NodeColumn, Objective, PredictsNothing, Step
+from pyg_hep.objectives.base import Kind, Loss, Model, NodeColumn, Objective, PredictionError, Step
 from pyg_hep.objectives.classification import Classification
 from pyg_hep.objectives.diffusion import Diffusion, Noised
 from pyg_hep.objectives.event_inputs import EventInputs
@@ -225,7 +226,7 @@ class Joint(Objective):
         """What all objectives predict of events as they are; jets are made by a :class:`Diffusion` on its own.
 
         Raises:
-            PredictsNothing: when none of them predicts anything.
+            PredictionError: when none of them predicts anything.
             ConfigError: when two predict the same.
         """
         clean, made = _Remembered(model), dict[str, Tensor | NodeColumn]()
@@ -234,26 +235,27 @@ class Joint(Objective):
                 continue
             try:
                 columns = part.predict(batch, clean, generator)
-            except PredictsNothing:
+            except PredictionError:
                 continue
             both = sorted(made.keys() & columns.keys())
             if both:
                 raise ConfigError(f"Joint: two objectives predict {both[0]!r}, {name!r} is the second")
             made.update(columns)
         if not made:
-            raise PredictsNothing(f"none of {', '.join(self._parts)} predicts anything of events as they are")
+            raise PredictionError(f"none of {', '.join(self._parts)} predicts anything of events as they are")
         return made
 
     def decode(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Class probabilities by the names of the classes.
+        """What :meth:`predict` gives of events, from outputs of the heads.
 
         Raises:
-            ConfigError: when there is no classification among the objectives.
+            PredictionError: when none of the objectives predicts anything of an event.
         """
+        made: dict[str, Tensor] = {}
         for name, part in self._parts.items():
-            if isinstance(part, Classification):
-                return part.decode(part_of(outputs, name))
-        return super().decode(outputs)
+            with contextlib.suppress(PredictionError):
+                made.update(part.decode(part_of(outputs, name)))
+        return made or super().decode(outputs)
 
     def meters(self) -> list[Metric]:
         """Those of all objectives, under their names."""
