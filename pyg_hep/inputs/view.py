@@ -222,6 +222,10 @@ class View(nn.Module):
         """Columns of the objects of a raw batch in physical units, shape ``[N, F]``; every node counts."""
         return self._node_values(self._raw(batch))
 
+    def event_values(self, batch: Data) -> Tensor:
+        """Columns of the events of a raw batch in physical units, shape ``[B, G]``; every node counts."""
+        return self._event_values(self._raw(batch))
+
     def _raw(self, batch: Data, hidden: Tensor | None = None) -> RawColumns:
         counts, event = node_counts(batch), batch.batch
         if event is None:
@@ -313,12 +317,15 @@ class View(nn.Module):
         """Node columns in physical units, the inverse of the standardisation, shape ``[..., F]``."""
         return x * self.scale + self.mean
 
-    def to_p4(self, made: Data, known: Mapping[str, Tensor] | None = None) -> Tensor:
+    def to_p4(
+        self, made: Data, known: Mapping[str, Tensor] | None = None, columns: Sequence[str] | None = None
+    ) -> Tensor:
         """Four-vectors (pt [GeV], eta, phi [rad], mass [GeV]) from ``x`` and ``u`` of a model input.
 
         Args:
             made: a model input, or anything with ``x``, and ``u``, ``batch`` (packed) where the view has event columns.
             known: further quantities in physical units, by name, of objects: ``{"mass": ..., "total_phi": ...}``.
+            columns: of objects, which alone are read; None reads all.
 
         Returns:
             Shape ``[N, 4]`` (``[B, n, 4]`` where padded). Momenta and masses are not negative, phi is in [-pi, pi).
@@ -328,7 +335,8 @@ class View(nn.Module):
         """
         x = self.physical(made["x"])
         quantities = {name: x[..., k] for k, name in enumerate(self.columns) if name in NODE_COLUMNS}
-        quantities = {name: values for name, values in quantities.items() if name not in KIND_COLUMNS}
+        read = [name for name in quantities if name not in KIND_COLUMNS and (columns is None or name in columns)]
+        quantities = {name: quantities[name] for name in read}
         if self.events:
             u = made["u"] * self.event_scale + self.event_mean
             packed = x.dim() == 2

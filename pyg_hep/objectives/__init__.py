@@ -2,6 +2,9 @@
 
 from pyg_hep.objectives.base import Loss, NodeColumn, Objective, Step
 from pyg_hep.objectives.classification import Classification
+from pyg_hep.objectives.diffusion import Diffusion
+from pyg_hep.objectives.event_inputs import EventInputs
+from pyg_hep.objectives.joint import Joint
 from pyg_hep.objectives.masked_four_vectors import MaskedFourVectors
 from pyg_hep.objectives.masked_objects import MaskedObjects
 from pyg_hep.objectives.meters import Metric
@@ -12,6 +15,9 @@ from pyg_hep.objectives.top_flow import TopFlow
 
 __all__ = [
     "Classification",
+    "Diffusion",
+    "EventInputs",
+    "Joint",
     "Loss",
     "MaskedFourVectors",
     "MaskedObjects",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +23,21 @@ NEGATIVE_WEIGHTS = ("keep", "error", "absolute")
 """What a loss does with negative event weights; the figures always keep them."""
 
 
+Kind = TypeVar("Kind")
+
+
 class Model(Protocol):
-    """What an objective needs of a model: its view, and the view followed by the backbone."""
+    """What an objective needs of a model: its view, its backbone, and the one followed by the other."""
 
     view: View
+    backbone: Backbone
 
     def represent(self, batch: Batch, hidden: Mapping[str, Tensor] | None = None) -> Representation:
         """Representation of a batch of raw columns, of which some are hidden."""
+
+
+class PredictionError(ConfigError):
+    """An objective was asked for predictions that has none."""
 
 
 class Loss(NamedTuple):
@@ -139,7 +147,7 @@ class Objective(nn.Module, abc.ABC):
         """What the model says of a batch, by name: a tensor has one row per event, a :class:`NodeColumn` per object.
 
         Raises:
-            ConfigError: when this objective predicts nothing.
+            PredictionError: when this objective predicts nothing.
         """
         return {**self.decode(self(model.represent(batch)))}
 
@@ -147,13 +155,19 @@ class Objective(nn.Module, abc.ABC):
         """From outputs of the heads to predictions by name, one row per event, whatever the layout they came from.
 
         Raises:
-            ConfigError: when this objective predicts nothing of an event.
+            PredictionError: when this objective predicts nothing of an event.
         """
-        raise ConfigError(f"{type(self).__name__} predicts nothing of its own: fine-tune the model for a task first")
+        raise PredictionError(
+            f"{type(self).__name__} predicts nothing of its own: fine-tune the model for a task first"
+        )
 
     @abc.abstractmethod
     def meters(self) -> list[Metric]:
         """New, empty figures of the validation events."""
+
+    def find(self, kind: type[Kind]) -> Kind | None:
+        """This objective, or the first one that it is made of, where it is of a kind; None where none is."""
+        return self if isinstance(self, kind) else None
 
     def augmented(self, batch: Batch, generator: torch.Generator | None, training: bool) -> Batch:
         """Changed copies of training events, where augmentation is asked for."""

@@ -182,3 +182,61 @@ class FlowFigures(Metric):
         size, weight = rows["normal"].double().abs(), rows["weight"].double()
         shares = {name: (size < most).double().mean(dim=1) for name, most in (("68", 1.0), ("95", 2.0))}
         return {f"coverage_{name}": float((weight * share).sum() / weight.sum()) for name, share in shares.items()}
+
+
+class NoiseFigures(Metric):
+    """Weighted mean squared error of a denoiser at ``low``, ``middle`` and ``high`` noise: a third of the times each.
+
+    A diffusion's loss hardly moves when its samples become better, and differs from one third to the next.
+    """
+
+    NAMES = ("low", "middle", "high")
+
+    def __init__(self) -> None:
+        super().__init__(("square",), ("time", "weight"))
+
+    def update(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> None:
+        """Keep the sums of a batch: there are many objects."""
+        third = (targets["time"].detach() * len(self.NAMES)).long().clamp(max=len(self.NAMES) - 1)
+        weight = targets["weight"].detach().double()
+        pair = torch.stack([weight * outputs["square"].detach().double(), weight.abs()], dim=1)
+        self._rows.append({"sums": pair.new_zeros(1, 3, 2).index_add(1, third, pair.unsqueeze(0)).cpu()})
+
+    def figures(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+        """Figures of the thirds in which there are objects."""
+        sums = rows["sums"].sum(dim=0).tolist()
+        return {f"error_{name}_noise": a / b for name, (a, b) in zip(self.NAMES, sums, strict=True) if b > 0}
+
+
+class PartFigures(Metric):
+    """Figures of one of several objectives, under its name: ``classification_auc``.
+
+    Args:
+        name: of the objective; its outputs and targets are called ``<name>.<theirs>``.
+        meter: of the objective.
+    """
+
+    def __init__(self, name: str, meter: Metric):
+        super().__init__(meter.outputs, meter.targets)
+        self.name, self.meter = name, meter
+
+    def update(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> None:
+        """Keep the rows of a batch."""
+        self.meter.update(part_of(outputs, self.name), part_of(targets, self.name))
+
+    def reset(self) -> None:
+        """Forget all rows."""
+        self.meter.reset()
+
+    def compute(self) -> dict[str, float]:
+        """Figures on the events of all processes of a distributed job, every one of which must call this."""
+        return {f"{self.name}_{name}": value for name, value in self.meter.compute().items()}
+
+    def figures(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+        """Those of the objective, under its own names."""
+        return self.meter.figures(rows)
+
+
+def part_of(columns: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Of columns called ``<part>.<column>`` those of one part, by their own names."""
+    return {key[len(name) + 1 :]: values for key, values in columns.items() if key.startswith(f"{name}.")}

@@ -10,6 +10,7 @@ from pyg_hep.testing.backbones import (
 )
 from pyg_hep.testing.events import random_events, with_features
 from pyg_hep.testing.inputs import padded, random_inputs, with_edges
+from pyg_hep.testing.jets import random_jets
 from pyg_hep.testing.objectives import ObjectiveTests
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "padded",
     "random_events",
     "random_inputs",
+    "random_jets",
     "with_edges",
     "with_features",
 ]

@@ -15,6 +15,7 @@ from torch import Tensor
 from pyg_hep.datasets import EventDataset, as_events
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.loader import EventLoader
+from pyg_hep.nn import modes
 from pyg_hep.objectives import Classification, NodeColumn
 from pyg_hep.readers import load_card
 from pyg_hep.training.event_model import EventModel
@@ -83,11 +84,11 @@ def predict(
         UserWarning: when the card of the data set selects other objects or events than the one of the training.
     """
     events = as_events(dataset)
-    names = model_classes(model)
+    names, classes = model_classes(model), model.objective.find(Classification)
     y = events.column("y")
     if names and not labels:
         y = torch.full_like(y, -1)
-    elif names and model.objective.class_names is not None:  # a model without names knows numbers only
+    elif classes is not None and names and classes.class_names is not None:  # without names it knows numbers only
         y = matched_labels(events, names)
     _compare_cards(model, events)
     parts: dict[str, list[Tensor]] = {}
@@ -135,8 +136,8 @@ def own_card(model: EventModel, source: str) -> dict[str, Any]:
 
 def model_classes(model: EventModel) -> list[str]:
     """Names of the classes that a model tells apart, in its order; empty where its labels are no classes."""
-    objective = model.objective
-    return list(objective.names) if isinstance(objective, Classification) and objective.target == "y" else []
+    objective = model.objective.find(Classification)
+    return list(objective.names) if objective is not None and objective.target == "y" else []
 
 
 def matched_labels(events: EventDataset, names: list[str]) -> Tensor:
@@ -192,13 +193,8 @@ def evaluating(model: EventModel, device: str | torch.device | None = None) -> I
     """
     if device is not None:
         model.to(device)
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
+    with modes.evaluating(model):
         yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 @torch.no_grad()

@@ -143,6 +143,15 @@ def rebuild(config: dict[str, Any], part: str, classes: Sequence[type]) -> Any:
         name, arguments = config[part]["class"], config[part]["arguments"]
         if name not in known:
             raise ConfigError(f"no {part} {name!r}: {nearest(name, known)}; give your own with classes=[...]")
-        return known[name](**arguments)
+        return known[name](**_with_parts(arguments, {c.__name__: c for c in classes}))
     except (KeyError, TypeError) as error:
         raise ConfigError(f"{CONFIG}: the {part} cannot be made ({error})") from None
+
+
+def _with_parts(arguments: Any, own: dict[str, type]) -> Any:
+    """Arguments of an objective that is made of others, those of classes from outside the library made already."""
+    if not isinstance(arguments, dict):
+        return arguments
+    if set(arguments) == {"class", "arguments"} and arguments["class"] in own:
+        return own[arguments["class"]](**_with_parts(arguments["arguments"], own))
+    return {name: _with_parts(value, own) for name, value in arguments.items()}

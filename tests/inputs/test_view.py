@@ -230,6 +230,20 @@ def test_jet_momenta_come_back_from_the_rest():
     torch.testing.assert_close(back, batch.p4, rtol=1e-7, atol=1e-7)
 
 
+def test_momenta_come_from_the_columns_that_are_said_to_count():
+    batch = events(counts=(5, 1))
+    view = View(["pt", "eta", "phi", "mass", "log_pt"], events=["total_pt", "num_nodes"]).double()
+    view.fit(batch)
+    made = view(batch)
+    made.x = made.x.index_fill(1, torch.tensor([0]), 0.0)  # all have the mean momentum, the logarithm knows better
+    assert torch.allclose(view.to_p4(made)[:, 0], batch.p4[:, 0].mean())
+    back = view.to_p4(made, columns=["log_pt", "eta", "phi", "mass"])
+    torch.testing.assert_close(back, batch.p4, rtol=1e-7, atol=1e-7)
+    values = view.event_values(batch)
+    torch.testing.assert_close(values, made.u * view.event_scale + view.event_mean)
+    assert values[:, 1].tolist() == [5.0, 1.0]
+
+
 def test_estimates_give_physical_momenta():
     view = View(["log_rest_pt", "eta", "phi", "mass"], events=["total_pt"]).double()
     made = view(events())
