@@ -101,6 +101,16 @@ def _log_rest(part: Definition, total: Definition) -> Definition:
     return lambda raw: torch.log1p(-(part(raw) / raw.spread(total(raw).clamp(min=_SMALLEST))).clamp(0.0, 1 - 1e-5))
 
 
+def _share(part: Definition, total: Definition) -> Definition:
+    """part / total."""
+    return lambda raw: part(raw) / raw.spread(total(raw).clamp(min=_SMALLEST))
+
+
+def _log_share(part: Definition, total: Definition) -> Definition:
+    """ln(part / total)."""
+    return lambda raw: _log(part)(raw) - raw.spread(_log(total)(raw))
+
+
 def _momentum(forward: Definition) -> ViewColumn:
     return ViewColumn(forward, momentum=True)
 
@@ -125,6 +135,9 @@ NODE_COLUMNS: dict[str, ViewColumn] = {
     "d_r": _momentum(lambda raw: hypot(_d_eta(raw), _d_phi(raw))),
     "log_rest_pt": _momentum(_log_rest(_p4(0), _total(0))),
     "log_rest_energy": _momentum(_log_rest(_cartesian(3), _total_energy)),
+    "relative_pt": _momentum(_share(_p4(0), _total(0))),
+    "log_relative_pt": _momentum(_log_share(_p4(0), _total(0))),
+    "log_relative_energy": _momentum(_log_share(_cartesian(3), _total_energy)),
     **{f"is_{kind.name.lower()}": ViewColumn(_is_kind(kind)) for kind in ObjectType},
     "is_lepton": ViewColumn(_is_kind(ObjectType.ELECTRON, ObjectType.MUON)),
     "is_light_jet": ViewColumn(_is_jet(tagged=False)),
@@ -137,7 +150,8 @@ NODE_COLUMNS: dict[str, ViewColumn] = {
     "particle_id": ViewColumn(lambda raw: particle_ids(raw).to(raw.dtype), size=SIZE),
 }
 """Column of an object -> how it is made; momenta, masses and energies in GeV. ``d_eta``, ``d_phi`` and ``d_r`` are
-relative to the sum of the event's four-vectors (the axis of a jet), ``log_rest_pt`` is ln(1 - pt / total pt)."""
+relative to the sum of the event's four-vectors (the axis of a jet), ``relative_pt`` is pt / total pt, ``log_rest_pt`` is
+ln(1 - pt / total pt)."""
 
 EVENT_COLUMNS: dict[str, ViewColumn] = {
     "num_nodes": ViewColumn(lambda raw: raw.counts.to(raw.dtype)),

@@ -38,6 +38,11 @@ PRESETS: dict[str, Preset] = {
     "abasov": Preset((*_MOMENTA, *_KINDS)),
     "abasov_truth": Preset((*_MOMENTA, "charge", *_KINDS, "is_w", "is_top")),
     "bumblebee": Preset(("pt", "eta", "phi", "mass", "btag"), ids=("particle_id", "level", "hidden")),
+    "particle_net": Preset(
+        ("d_eta", "d_phi", "log_pt", "log_energy", "log_relative_pt", "log_relative_energy", "d_r")
+    ),
+    "particle_flow": Preset(("relative_pt", "d_eta", "d_phi")),
+    "energy_flow": Preset(("d_eta", "d_phi")),
     "omnilearn": Preset(
         ("d_eta", "d_phi", "log_rest_pt", "log_pt", "log_rest_energy", "log_energy", "d_r", "charge",
          "is_charged_hadron", "is_neutral_hadron", "is_photon", "is_electron", "is_muon"),
@@ -56,8 +61,11 @@ al., "A study of foundation models for event classification in collider physics"
 "Developing foundational transformer models for unified top-quark physics analysis", the universal set of variables
 (the kind of an object one by one, which the slides leave open). ``abasov_truth``: the same with the charge and flags of
 generated W bosons and top quarks, for events that have them as targets (card ``abasov_truth``). ``bumblebee``:
-arXiv:2412.07867, section 3, the five-vector with tables of particle, level and mask. ``omnilearn``: Mikuni and Nachman,
-arXiv:2502.14652, 13 features relative to the axis of the jet and four of the jet, with the published constants.
+arXiv:2412.07867, section 3, the five-vector with tables of particle, level and mask. ``particle_net``: Qu and Gouskos,
+arXiv:1902.08570, the seven columns of top tagging. ``particle_flow``, ``energy_flow``: Komiske, Metodiev and Thaler,
+arXiv:1810.05165, directions relative to the axis of the jet (the sum of its four-vectors), with the share of the
+transverse momentum or without it. ``omnilearn``: Mikuni and Nachman, arXiv:2502.14652, 13 features relative to the axis
+of the jet and four of the jet, with the published constants.
 """
 
 

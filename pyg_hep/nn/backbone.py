@@ -69,8 +69,7 @@ class Backbone(nn.Module, abc.ABC):
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments, as plain JSON: ``type(model)(**model.config())`` has the same architecture."""
-        values = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {name: _plain(getattr(self, name)) for name in inspect.signature(type(self)).parameters}
 
     def reset_parameters(self) -> None:
         """Draw all weights anew."""
@@ -128,3 +127,8 @@ class Backbone(nn.Module, abc.ABC):
             if read and name not in input:
                 raise ConfigError(f"{type(self).__name__}: the input has no column {name!r}; apply a view first")
         return Layout.of(input, layers)
+
+
+def _plain(value: Any) -> Any:
+    """Tuples, and those in them, as lists."""
+    return [_plain(part) for part in value] if isinstance(value, tuple) else value

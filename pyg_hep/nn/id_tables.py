@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from pyg_hep.errors import ConfigError
 
+ID_WIDTH = 8
+"""Width of tables that stand beside the columns of objects, where these are not embedded themselves."""
+
 
 class IdTables(nn.Module):
     r"""The sum of one row of a table for each integer column.
@@ -50,6 +53,10 @@ class IdTables(nn.Module):
                         f"ids[..., {k}] has numbers from {low} to {high}, its table the rows 0 to {size - 1}"
                     )
         return torch.stack([table(column) for table, column in zip(self.tables, columns, strict=True)]).sum(0)
+
+    def beside(self, x: Tensor, ids: Tensor) -> Tensor:
+        """Columns of objects ``[..., F]`` with the vectors of their integers beside them, ``[..., F + D]``."""
+        return torch.cat([x, self(ids)], dim=-1)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({list(self.sizes)})"

@@ -11,7 +11,7 @@ from pyg_hep.errors import ConfigError, ExportError, OutputError
 from pyg_hep.export import Inference, PaddedEvents, run_onnx, to_onnx
 from pyg_hep.inputs import View
 from pyg_hep.inputs.pairs import PARTICLE
-from pyg_hep.nn import EventTransformer, GraphNetwork, PointEdgeTransformer
+from pyg_hep.nn import DeepSets, DenseNetwork, EventTransformer, GraphNetwork, ParticleNet, PointEdgeTransformer
 from pyg_hep.objectives import Classification, MaskedObjects, MultiLabel, Regression
 from pyg_hep.training import EventModel
 
@@ -31,7 +31,8 @@ def everything_view():
 def make(kind, **options):
     torch.manual_seed(3)
     view = everything_view() if options.pop("everything", False) else View("ho")
-    widths = {"event_channels": view.channels.u, "id_channels": view.channels.ids, "hidden_channels": 16}
+    widths = {"event_channels": view.channels.u, "id_channels": view.channels.ids}
+    widths |= {} if kind in (DeepSets, DenseNetwork) else {"hidden_channels": 16}
     backbone = kind(view.channels.x, **widths, **options)
     model = EventModel(backbone, Classification(3, class_names=NAMES), view, metadata={"card": "simulated_events"})
     model.view.fit(PaddedEvents.random(500, LARGEST, seed=7).packed())
@@ -45,6 +46,12 @@ MODELS = {
     "point_edge_transformer": lambda: make(
         PointEdgeTransformer, everything=True, num_layers=1, heads=4, neighbours=4, layer_scale=0.5
     ),
+    "particle_net_everything": lambda: make(
+        ParticleNet, everything=True, channels=((8, 8), (8, 8), (16,)), neighbours=4
+    ),
+    "deep_sets_everything": lambda: make(DeepSets, everything=True, phi_channels=(8, 16), f_channels=(8,)),
+    "deep_sets_momentum_weighted": lambda: make(DeepSets, momentum_weighted=True),
+    "dense_network_everything": lambda: make(DenseNetwork, everything=True, objects=5, widths=(16, 16)),
     **{
         f"transformer_{pooling}_everything": lambda pooling=pooling: make(
             EventTransformer, num_layers=2, heads=4, pair_columns=PARTICLE, pooling=pooling, everything=True

@@ -91,8 +91,12 @@ def test_every_column_is_finite_and_the_same_event_by_event(name):
 def test_columns_relative_to_the_sum_of_the_event():
     batch = events(counts=(5,))
     total = from_cartesian(to_cartesian(batch.p4).sum(0))
-    view = View(["d_eta", "d_phi", "log_rest_pt"], events=list(EVENT_COLUMNS)).double()
+    relative = ["relative_pt", "log_relative_pt", "log_relative_energy"]
+    view = View(["d_eta", "d_phi", "log_rest_pt", *relative], events=list(EVENT_COLUMNS)).double()
     made = view(batch)
+    share = batch.p4[:, 0] / total[0]
+    energy = to_cartesian(batch.p4)[:, 3]
+    torch.testing.assert_close(made.x[:, 3:], torch.stack([share, share.log(), (energy / energy.sum()).log()], dim=1))
     torch.testing.assert_close(made.x[:, 0], batch.p4[:, 1] - total[1])
     torch.testing.assert_close(made.x[:, 1], delta_phi(batch.p4[:, 2], total[2]))
     assert made.u[0, :5].tolist() == pytest.approx([5.0, *total.tolist()])

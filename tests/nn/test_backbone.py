@@ -7,7 +7,16 @@ from torch_geometric.data import Data
 from torch_geometric.explain import DummyExplainer, Explainer
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.nn import EventTransformer, GraphNetwork, IdTables, LinearHead, PointEdgeTransformer
+from pyg_hep.nn import (
+    DeepSets,
+    DenseNetwork,
+    EventTransformer,
+    GraphNetwork,
+    IdTables,
+    LinearHead,
+    ParticleNet,
+    PointEdgeTransformer,
+)
 from pyg_hep.nn.class_node import ClassNode
 from pyg_hep.testing import padded, random_inputs, with_edges
 from pyg_hep.testing.backbones import assert_close
@@ -21,6 +30,11 @@ BACKBONES = {
     "point-edge transformer": lambda **more: PointEdgeTransformer(
         7, hidden_channels=16, num_layers=1, class_layers=1, heads=2, neighbours=3, layer_scale=0.5, **more
     ),
+    "ParticleNet": lambda **more: ParticleNet(
+        7, channels=((8, 8), (8, 8)), hidden_channels=16, neighbours=3, **more
+    ).eval(),
+    "deep sets": lambda **more: DeepSets(7, phi_channels=(8, 8), f_channels=(16,), **more),
+    "dense network": lambda **more: DenseNetwork(7, objects=5, widths=(16, 16, 16), **more),
 }
 
 

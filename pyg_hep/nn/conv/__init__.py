@@ -2,7 +2,8 @@
 
 from pyg_hep.nn.conv.attention import MultiHeadAttention
 from pyg_hep.nn.conv.class_attention import ClassAttention
+from pyg_hep.nn.conv.edge_block import EdgeConvolutionBlock
 from pyg_hep.nn.conv.edge_convolution import EdgeConvolution
 from pyg_hep.nn.conv.graph_network import GraphNetworkBlock
 
-__all__ = ["ClassAttention", "EdgeConvolution", "GraphNetworkBlock", "MultiHeadAttention"]
+__all__ = ["ClassAttention", "EdgeConvolution", "EdgeConvolutionBlock", "GraphNetworkBlock", "MultiHeadAttention"]

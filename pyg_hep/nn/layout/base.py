@@ -74,6 +74,27 @@ class Layout(abc.ABC):
         """``x`` of shape ``[*N, D]``, zero where there is no object."""
         return x
 
+    def object_rows(self) -> Tensor | None:
+        """Places ``[*N]``, counted one after another, that hold an object, shape ``[M]``; None where all do."""
+        return None
+
+    def pair_rows(self) -> Tensor | None:
+        """The same of the pairs that :meth:`propagate` sees: which of them are pairs; None where all are."""
+        return None
+
+    @abc.abstractmethod
+    def leading(self, x: Tensor, key: Tensor, number: int) -> Tensor:
+        """The objects of each event with the largest keys, in their order; of equal ones the first counts.
+
+        Args:
+            x: columns of objects, shape ``[*N, D]``.
+            key: finite, shape ``[*N]``; no gradient passes through the order.
+            number: of objects.
+
+        Returns:
+            Shape ``[B, number, D]``, zeros where an event has fewer.
+        """
+
     @abc.abstractmethod
     def spread(self, rows: Tensor) -> Tensor:
         """From events to their objects: ``[B, D]`` to ``[*N, D]``."""

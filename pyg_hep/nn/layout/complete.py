@@ -15,7 +15,7 @@ from pyg_hep.nn.layout.buckets import SizeBuckets
 from pyg_hep.nn.layout.incidence import CompleteGraphs
 from pyg_hep.nn.layout.lift import message_arguments
 from pyg_hep.nn.layout.nearest import Nearest
-from pyg_hep.nn.layout.packed import Packed
+from pyg_hep.nn.layout.packed import Packed, Taken
 from pyg_hep.nn.layout.within import attend, attention_within
 
 
@@ -41,7 +41,7 @@ class Complete(Packed):
         """The blocks."""
         return SizeBuckets.of(self.known, self.device)
 
-    def _nearest(self, edge_index: Tensor, table: Tensor, taken: Tensor | None) -> Nearest:
+    def _nearest(self, edge_index: Tensor, table: Tensor, taken: Taken | None) -> Nearest:
         return Nearest(edge_index, self.known, self.num_nodes, self.members, table, taken)
 
     def degree(self) -> Tensor:

@@ -6,11 +6,12 @@ from functools import cached_property
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
 
 from pyg_hep.nn.layout.base import MakePairs, PairValues
-from pyg_hep.nn.layout.packed import Members, Packed
+from pyg_hep.nn.layout.packed import Members, Packed, Taken
 
 
 class Edges(Packed):
@@ -21,18 +22,40 @@ class Edges(Packed):
         counts: objects of each event, shape ``[B]``, int64.
         num_nodes: their sum N.
         members: which rows are objects, where nodes have joined.
+        origin: edges of the layout in which these were found, as neighbours, shape ``[2, E']``.
     """
 
-    def __init__(self, edge_index: Tensor, counts: Tensor, num_nodes: int, members: Members | None = None):
+    def __init__(
+        self,
+        edge_index: Tensor,
+        counts: Tensor,
+        num_nodes: int,
+        members: Members | None = None,
+        origin: Tensor | None = None,
+    ):
         super().__init__(counts, num_nodes, edge_index.device, members)
-        self.edge_index = edge_index
+        self.edge_index, self.origin = edge_index, origin
+
+    def origins(self) -> Tensor:
+        """Where each edge stands among those of the layout in which neighbours were looked for, ``[E]``.
+
+        One that is none of them (given edges need not be complete) has their number. Edges that were not found as
+        neighbours stand where they are.
+        """
+        if self.origin is None:
+            return torch.arange(self.edge_index.size(1), device=self.device)
+        of_origin, of_edge = (edges[1] * self.num_nodes + edges[0] for edges in (self.origin, self.edge_index))
+        ordered, place = of_origin.sort()
+        at = torch.searchsorted(ordered, of_edge)
+        ordered, place = F.pad(ordered, (0, 1), value=-1), F.pad(place, (0, 1), value=place.numel())
+        return torch.where(ordered[at] == of_edge, place[at], place.numel() - 1)
 
     @property
     def _size(self) -> tuple[int, int]:
         return self.num_nodes, self.num_nodes
 
-    def _nearest(self, edge_index: Tensor, table: Tensor, taken: Tensor | None) -> Edges:
-        return Edges(edge_index, self.known, self.num_nodes, self.members)
+    def _nearest(self, edge_index: Tensor, table: Tensor, taken: Taken | None) -> Edges:
+        return Edges(edge_index, self.known, self.num_nodes, self.members, origin=self.edge_index)
 
     def join(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Edges]:
         """One more node in every event, with edges from and to all its objects."""

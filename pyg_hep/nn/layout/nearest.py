@@ -11,7 +11,7 @@ from torch_geometric.nn import MessagePassing
 from pyg_hep.nn.layout.base import MakePairs, PairValues
 from pyg_hep.nn.layout.edges import Edges
 from pyg_hep.nn.layout.lift import message_arguments
-from pyg_hep.nn.layout.packed import Members
+from pyg_hep.nn.layout.packed import Members, Taken
 
 
 class Nearest(Edges):
@@ -36,10 +36,14 @@ class Nearest(Edges):
         num_nodes: int,
         members: Members | None,
         table: Tensor,
-        taken: Tensor | None,
+        taken: Taken | None,
     ):
         super().__init__(edge_index, counts, num_nodes, members)
         self.table, self.taken = table, taken
+
+    def pair_rows(self) -> Tensor | None:
+        """Pairs of the table that count."""
+        return None if self.taken is None else self.taken.rows
 
     def pairs(self, make: MakePairs, columns: Tensor) -> Tensor:
         """Numbers of every pair, ``[N, k, F]``."""
@@ -67,5 +71,5 @@ class Nearest(Edges):
         """Sum over the pairs of each target."""
         assert isinstance(values, Tensor)
         if self.taken is not None:
-            values = values.masked_fill(~self.taken.unsqueeze(-1), 0.0)
+            values = values.masked_fill(~self.taken.flags.unsqueeze(-1), 0.0)
         return values.sum(dim=1)

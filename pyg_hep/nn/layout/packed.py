@@ -35,6 +35,14 @@ class Members:
         return like.new_zeros(rows, 1).index_fill(0, self.objects, 1.0)
 
 
+@dataclass(frozen=True)
+class Taken:
+    """Which pairs of a table count: flags ``[N, k]``, and the same as places counted one after another, ``[E]``."""
+
+    flags: Tensor
+    rows: Tensor
+
+
 class Packed(Layout):
     """Objects as rows ``[N, D]``, event after event.
 
@@ -57,6 +65,17 @@ class Packed(Layout):
     def device(self) -> torch.device:
         """Where the columns are."""
         return self.counts.device
+
+    def leading(self, x: Tensor, key: Tensor, number: int) -> Tensor:
+        """The objects with the largest keys."""
+        order = key.detach().argsort(descending=True, stable=True)
+        order = order.index_select(0, self.events.index.index_select(0, order).argsort(stable=True))
+        event = self.events.index
+        rank = self.events.order - self.events.first.index_select(0, event)
+        # The others share one more place: to leave them out would be to wait for their number.
+        place = torch.where(rank < number, event * number + rank, self.num_events * number)
+        out = x.new_zeros(self.num_events * number + 1, x.size(1)).index_copy(0, place, x.index_select(0, order))
+        return out[:-1].view(self.num_events, number, x.size(1))
 
     def spread(self, rows: Tensor) -> Tensor:
         """From events to their objects."""
@@ -86,7 +105,7 @@ class Packed(Layout):
         check_k(k)
         known = self.known.cpu()  # waits only for counts that came from a device
         buckets = SizeBuckets.of(known, self.device)
-        table = [self.events.order.new_zeros(0, k)]
+        found = [self.events.order.new_zeros(0, k)]
         rows = buckets.rows.split([block.events * block.size for block in buckets.blocks])
         with torch.no_grad():
             for part, row, block in zip(buckets.spread(points), rows, buckets.blocks, strict=True):
@@ -95,8 +114,8 @@ class Packed(Layout):
                 _, places = nearest_first(apart, other if block.mask is None else other & block.mask.unsqueeze(1))
                 places = places[..., :k]
                 at = row.view(block.events, 1, block.size).expand_as(apart).gather(2, places)
-                table.append(F.pad(at.flatten(0, 1), (0, k - at.size(2))))
-        of_object = torch.cat(table).index_select(0, buckets.places)
+                found.append(F.pad(at.flatten(0, 1), (0, k - at.size(2))))
+        of_object = torch.cat(found).index_select(0, buckets.places)
         # How many neighbours there are is known on the host: the first min(k, n - 1) of every row.
         degree = torch.repeat_interleave((known - 1).clamp(min=0, max=k), known)
         target = torch.repeat_interleave(torch.arange(self.num_nodes), degree)
@@ -107,10 +126,11 @@ class Packed(Layout):
         if bool((degree == k).all()):
             return self._nearest(edge_index, of_object, None)
         taken = (torch.arange(k) < degree.unsqueeze(1)).to(self.device, non_blocking=True)
-        return self._nearest(edge_index, of_object.where(taken, self.events.order.unsqueeze(1)), taken)
+        table = of_object.where(taken, self.events.order.unsqueeze(1))
+        return self._nearest(edge_index, table, Taken(taken, place))
 
     @abc.abstractmethod
-    def _nearest(self, edge_index: Tensor, table: Tensor, taken: Tensor | None) -> Layout:
+    def _nearest(self, edge_index: Tensor, table: Tensor, taken: Taken | None) -> Layout:
         """The layout of these edges between the same nodes; arguments as for :class:`Nearest`."""
 
     def regroup(self, number: Tensor, size: int) -> Groups:

@@ -46,6 +46,22 @@ class Padded(Layout):
         mask = self.mask if x.dim() == 2 else self.mask.unsqueeze(-1)
         return x.masked_fill(~mask, 0)
 
+    def object_rows(self) -> Tensor:
+        """Places that hold an object."""
+        return self.mask.flatten().nonzero()[:, 0]
+
+    def pair_rows(self) -> Tensor:
+        """Pairs of two objects, or those of the table that count."""
+        return (self._others() if self.table is None else self.table[1]).flatten().nonzero()[:, 0]
+
+    def leading(self, x: Tensor, key: Tensor, number: int) -> Tensor:
+        """The objects with the largest keys."""
+        _, places = nearest_first(-key.detach(), self.mask)
+        places = F.pad(places, (0, number))[:, :number]  # as wide in events of any number of places
+        taken = torch.arange(number, device=x.device) < self.counts.unsqueeze(1)
+        out = x.gather(1, places.unsqueeze(-1).expand(-1, -1, x.size(-1)))
+        return out.masked_fill(~taken.unsqueeze(-1), 0.0)
+
     def spread(self, rows: Tensor) -> Tensor:
         """From events to their objects."""
         return rows.unsqueeze(1).expand(-1, self.mask.size(1), -1)

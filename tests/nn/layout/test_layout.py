@@ -7,7 +7,7 @@ import torch
 from torch_geometric.nn import MessagePassing
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.nn import EventTransformer, GraphNetwork, PointEdgeTransformer
+from pyg_hep.nn import DeepSets, DenseNetwork, EventTransformer, GraphNetwork, ParticleNet, PointEdgeTransformer
 from pyg_hep.nn.conv import MultiHeadAttention
 from pyg_hep.nn.layout import Complete, Edges, Layout, Padded
 from pyg_hep.nn.layout.base import angular
@@ -206,6 +206,35 @@ def test_attention_to_neighbours_is_the_same_in_all_forms():
             torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
 
 
+def test_rows_of_objects_and_of_pairs_are_those_that_exist(form):
+    layout, to, _ = form
+    of_objects = layout.object_rows()
+    x = layout.clean(to(rows()))
+    places = x.flatten(0, -2)
+    assert torch.equal(places if of_objects is None else places[of_objects], rows())
+    near = layout.neighbours(4, to(rows(2, seed=1)))
+    sources = near.pairs(lambda i, j: j + 0 * i, layout.clean(to(torch.arange(1.0, N + 1).unsqueeze(1))))
+    of_pairs, flat = near.pair_rows(), sources.flatten(0, -2)
+    found = flat if of_pairs is None else flat[of_pairs]
+    assert len(found) == sum(n * min(n - 1, 4) for n in COUNTS)
+    assert bool((found > 0).all())
+    assert float(near.sum(sources).sum()) == float(found.sum())
+
+
+@pytest.mark.parametrize("number", [1, 4, 20])
+def test_leading_objects_are_in_order_with_zeros_behind_them(form, number):
+    layout, to, _ = form
+    x, key = rows(), rows(1, seed=1)[:, 0]
+    key[4] = key[3] = key[:8].max() + 1.0  # equal ones keep their order
+    expected, first = torch.zeros(B, number, 3, dtype=torch.float64), 0
+    for event, count in enumerate(COUNTS):
+        order = sorted(range(first, first + count), key=lambda i: -float(key[i]))[:number]
+        expected[event, : len(order)] = x[order]
+        first += count
+    found = layout.leading(layout.clean(to(x)), layout.clean(to(key)), number)
+    assert torch.equal(found, expected)
+
+
 def test_jets_of_an_event_and_events_of_jets(form):
     layout, to, back = form
     x, number = rows(), torch.tensor([0, 1, 0, -1, 2, 2, 0, 3, 1] + [5] * 12)
@@ -246,6 +275,9 @@ def test_layouts_of_inputs():
         EventTransformer(7, hidden_channels=16, heads=2, pooling="class", event_channels=2, id_channels=(3,)),
         EventTransformer(7, hidden_channels=16, heads=2, pooling="attention", pair_columns=["d_r"]),
         PointEdgeTransformer(7, hidden_channels=16, heads=2, event_channels=2, id_channels=(3,), num_layers=1),
+        ParticleNet(7, channels=((8, 8), (6,)), neighbours=4, event_channels=2, id_channels=(3,)),
+        DeepSets(7, event_channels=2, momentum_weighted=True),
+        DenseNetwork(7, objects=4, event_channels=2, id_channels=(3,)),
     ],
 )
 def test_nothing_waits_for_the_device(model):
