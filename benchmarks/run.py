@@ -1,6 +1,7 @@
 """Speed against named peers, measured side by side in one run.
 
     python benchmarks/run.py --suite bench
+    python benchmarks/run.py --suite full  # and peers that are fetched from the index, see peers.py
 
 A ratio is ours over theirs in speed: above 1 is faster. Every figure is the median of repeated measurements with the
 smallest and largest as spread; peers and ours take turns, on one thread.
@@ -15,19 +16,18 @@ import platform
 import sys
 from pathlib import Path
 
-SUITES = {
-    "bench": (
-        "simulation",
-        "loader",
-        "nanoaod",
-        "graph_network",
-        "attention",
-        "trainer",
-        "busy_host",
-        "training_start",
-        "ellipse",
-    )
-}
+BENCH = (
+    "simulation",
+    "loader",
+    "nanoaod",
+    "graph_network",
+    "attention",
+    "trainer",
+    "busy_host",
+    "training_start",
+    "ellipse",
+)
+SUITES = {"bench": BENCH, "full": (*BENCH, "particle_net")}
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", choices=sorted(SUITES), default="bench")
     parser.add_argument("--device", choices=["cpu"], default="cpu", help="where the models run")
-    parser.add_argument("--only", nargs="+", choices=SUITES["bench"], help="these benchmarks, nothing is written")
+    parser.add_argument("--only", nargs="+", choices=SUITES["full"], help="these benchmarks, nothing is written")
     options = parser.parse_args()
     rows = []
     for name in options.only or SUITES[options.suite]:

@@ -102,7 +102,7 @@ def _log_rest(part: Definition, total: Definition) -> Definition:
 
 
 def _share(part: Definition, total: Definition) -> Definition:
-    """part / total."""
+    """The part over the total."""
     return lambda raw: part(raw) / raw.spread(total(raw).clamp(min=_SMALLEST))
 
 
@@ -150,8 +150,8 @@ NODE_COLUMNS: dict[str, ViewColumn] = {
     "particle_id": ViewColumn(lambda raw: particle_ids(raw).to(raw.dtype), size=SIZE),
 }
 """Column of an object -> how it is made; momenta, masses and energies in GeV. ``d_eta``, ``d_phi`` and ``d_r`` are
-relative to the sum of the event's four-vectors (the axis of a jet), ``relative_pt`` is pt / total pt, ``log_rest_pt`` is
-ln(1 - pt / total pt)."""
+relative to the sum of the event's four-vectors (the axis of a jet), ``relative_pt`` is pt / total pt, ``log_rest_pt``
+is ln(1 - pt / total pt)."""
 
 EVENT_COLUMNS: dict[str, ViewColumn] = {
     "num_nodes": ViewColumn(lambda raw: raw.counts.to(raw.dtype)),

@@ -1,4 +1,4 @@
-"""``DeepSets``: particle-flow networks, and energy-flow networks, which infrared and collinear emissions leave alone."""
+"""``DeepSets``: particle-flow networks, and energy-flow networks, which are infrared and collinear safe."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ class DeepSets(Backbone):
     r"""A network of each object, their sum, and a network of the sum.
 
     .. math::
-        h_\text{event} = F\Big(\Big[\sum_i \Phi(x_i, \textstyle\sum_k T_k[n_{ik}]), u\Big]\Big) \quad \text{(PFN)}, \qquad
-        h_\text{event} = F\Big(\Big[\sum_i z_i \, \Phi(x_i), u\Big]\Big), \quad
-        z_i = \frac{p_{T,i}}{\sum_j p_{T,j}} \quad \text{(EFN)}
+        \text{PFN:} \quad h_\text{event} &= F\Big(\Big[\sum_i \Phi(x_i, \textstyle\sum_k T_k[n_{ik}]), u\Big]\Big)
+
+        \text{EFN:} \quad h_\text{event} &= F\Big(\Big[\sum_i z_i \, \Phi(x_i), u\Big]\Big), \qquad
+        z_i = \frac{p_{T,i}}{\sum_j p_{T,j}}
 
     with dense layers in Φ and F. ``nodes`` are what F makes of each object by itself, :math:`F(\Phi(x_i))`.
 
@@ -101,7 +102,7 @@ class DeepSets(Backbone):
         first: list[nn.Module] = [self.phi[0]] if self.id_tables is None else [self.id_tables, self.phi[0]]
         return {
             "encoder": first,
-            **{f"layers.{k}": [layer] for k, layer in enumerate(self.phi[1:])},
+            **{f"layers.{k}": [layer] for k, layer in enumerate(list(self.phi)[1:])},
             "decoder": list(self.f),
         }
 

@@ -70,9 +70,9 @@ class DenseNetwork(Backbone):
     def stages(self) -> dict[str, list[nn.Module]]:
         """Tables and the first layer (``encoder``), and the others, of which the last is the ``decoder``."""
         first: list[nn.Module] = [self.layers[0]] if self.id_tables is None else [self.id_tables, self.layers[0]]
-        *between, last = list(self.layers[1:]) or [None]
-        stages = {"encoder": first, **{f"layers.{k}": [layer] for k, layer in enumerate(between)}}
-        return stages if last is None else {**stages, "decoder": [last]}
+        rest = list(self.layers)[1:]
+        stages = {"encoder": first, **{f"layers.{k}": [layer] for k, layer in enumerate(rest[:-1])}}
+        return {**stages, "decoder": rest[-1:]} if rest else stages
 
     def forward(self, input: Data) -> Representation:
         """Represent events, see :meth:`Backbone.forward`: the event, for each of its objects too.

@@ -61,13 +61,13 @@ def by_hand(model, x, p4):
             [float((a - b).norm()) if number else float(torch.hypot(a[0] - b[0], turned(a[1] - b[1]))) for b in points]
             for a in points
         ]
-        n = len(x)
-        near = [sorted((j for j in range(n) if j != i), key=lambda j: apart[i][j])[: model.neighbours] for i in range(n)]  # noqa: B023
-        pairs = [(i, j) for i in range(n) for j in near[i]]
+        others = [sorted((distance, j) for j, distance in enumerate(row) if j != i) for i, row in enumerate(apart)]
+        near = [[j for _, j in row[: model.neighbours]] for row in others]
+        pairs = [(i, j) for i, row in enumerate(near) for j in row]
         h = torch.stack([torch.cat([x[i], x[j] - x[i]]) for i, j in pairs])
         for linear, norm in zip(block.linears, block.norms, strict=True):
             h = F.relu(norm(F.linear(h, linear.weight)))
-        mean = torch.stack([h[[k for k, (target, _) in enumerate(pairs) if target == i]].mean(0) for i in range(n)])
+        mean = torch.stack([part.mean(0) for part in h.split([len(row) for row in near])])
         own = x if block.shortcut is None else block.shortcut_norm(F.linear(x, block.shortcut.weight))
         x = F.relu(own + mean)
     return x
@@ -106,7 +106,9 @@ def test_training_sees_only_what_exists_in_all_layouts():
             assert values.keys() == expected.keys()
             for name, value in expected.items():
                 # The gradient of a shift that only the normalisation behind it sees is zero but for rounding.
-                torch.testing.assert_close(values[name], value, rtol=1e-9, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}")
+                torch.testing.assert_close(
+                    values[name], value, rtol=1e-9, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}"
+                )
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -194,4 +196,3 @@ def test_what_cannot_be_built(arguments, message):
 
 def test_repr():
     assert repr(small()) == "ParticleNet(7, 10, neighbours=3)"
-    assert repr(small().blocks[0]) == "EdgeConvolutionBlock(7, [8, 8])"

@@ -1,0 +1,27 @@
+"""Peers that the main environment must not depend on: each in a folder of its own, without what it depends on.
+
+A peer runs on the torch of this environment, in the same process, so that only the model differs.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / ".peers"
+
+
+def add(package: str, version: str) -> None:
+    """Make a package of the index importable; it is fetched once.
+
+    Raises:
+        SystemExit: when pip does not get it, with what pip says.
+    """
+    target = FOLDER / f"{package}-{version}"
+    if not target.is_dir():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
+        done = subprocess.run([*command, f"{package}=={version}"], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"the peer {package} {version} cannot be installed: {done.stderr.strip()}")
+    sys.path.append(str(target))
