@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,12 @@ if any(importlib.util.find_spec(name) is None for name in ("pythia8mc", "fastjet
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "simulate.py"
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, timeout=300)
+@pytest.fixture(scope="module")
+def run(run_example, tmp_path_factory):
+    return partial(run_example, "simulate.py", cwd=tmp_path_factory.mktemp("simulate"))
 
 
-def test_help_lists_every_process_and_option():
+def test_help_lists_every_process_and_option(run):
     from pyg_hep.simulation import PROCESSES
 
     done = run("--help")
@@ -35,7 +37,7 @@ def test_help_lists_every_process_and_option():
         assert option in done.stdout
 
 
-def test_one_file_per_process_and_one_line_each(tmp_path: Path):
+def test_one_file_per_process_and_one_line_each(run, tmp_path: Path):
     done = run("--process", "WH", "ZH", "--events", "30", "--output", str(tmp_path / "made"), "--workers", "1")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -56,7 +58,7 @@ def test_one_file_per_process_and_one_line_each(tmp_path: Path):
         (["--process", "ttW", "--lhe", "no-such-file.lhe"], "no-such-file.lhe does not exist"),
     ],
 )
-def test_bad_input_is_one_sentence_on_standard_error(arguments: list[str], message: str, tmp_path: Path):
+def test_bad_input_is_one_sentence_on_standard_error(run, arguments: list[str], message: str, tmp_path: Path):
     done = run(*arguments, "--events", "5", "--output", str(tmp_path))
     assert done.returncode == 1
     assert message in done.stderr
