@@ -26,7 +26,13 @@ def source_tree(name: str) -> str:
     path = _source(name)
     if path is None or path.suffix != ".py" or not path.is_file():
         raise ConfigError(f"the module {name!r} has no source file that could be hashed: move the code into a file")
-    tree = ast.parse(path.read_bytes())
+    return _dumped(path.read_bytes())
+
+
+@functools.lru_cache(maxsize=1024)
+def _dumped(source: bytes) -> str:
+    """Kept, because every method of a study asks for most modules of the library again."""
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             documented = ast.get_docstring(node, clean=False) is not None

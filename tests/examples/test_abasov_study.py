@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import awkward as ak
@@ -15,7 +12,6 @@ import pytest
 from pyg_hep.simulation.samples import ABASOV_GROUPS, ABASOV_NEW_PHYSICS
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 
-SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "abasov_study.py"
 STUDY = {
     "variants": ["16-1h", "20-5h"], "compared": ["16-1h"], "truth_variant": "16-1h",
     "pretraining_epochs": 1, "pretraining_batch": 64,
@@ -27,12 +23,9 @@ STUDY = {
 }  # fmt: skip
 
 
-def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    options = ["--records", "records/runs.jsonl", "--summary", "abasov.json", "--study", json.dumps(STUDY)]
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *options, *arguments],
-        capture_output=True, text=True, cwd=folder, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def call(study_of):
+    return study_of("abasov", STUDY)
 
 
 def write(path: Path, events: int, seed: int, tops: int) -> None:
@@ -56,17 +49,14 @@ def write(path: Path, events: int, seed: int, tops: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Path:
+def study(tmp_path_factory, call) -> Path:
     folder = tmp_path_factory.mktemp("abasov")
     samples = folder / "runs" / "abasov" / "samples"
     files = [("groups", p, tops) for tops, group in ABASOV_GROUPS.items() for p in group]
     files += [("new_physics", p, 1) for p in ABASOV_NEW_PHYSICS]
     for seed, (part, name, tops) in enumerate(files):
         write(samples / part / f"{name}.root", 120, seed, tops)
-    done = call(folder)
-    assert done.returncode == 0, done.stderr[-3000:]
-    (folder / "stdout").write_text(done.stdout)
-    return folder
+    return call.finish(folder)
 
 
 def test_every_table_is_complete(study: Path):
@@ -110,7 +100,7 @@ def test_output_leaves_plots_and_the_record_of_the_run(study: Path):
     assert plots | {"view_level2.png", "results.json", "config.yaml"} <= names
 
 
-def test_a_finished_study_does_nothing_again(study: Path):
+def test_a_finished_study_does_nothing_again(call, study: Path):
     done = call(study, "--stage", "finetune")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "0 trainings to do" in done.stdout
@@ -123,7 +113,7 @@ def test_a_finished_study_does_nothing_again(study: Path):
         (["--study", '{"variants": ["16-1"]}'], "did you mean '16-1h'"),
     ],
 )
-def test_bad_options_end_with_one_sentence(study: Path, tmp_path: Path, arguments: list[str], message: str):
+def test_bad_options_end_with_one_sentence(call, study: Path, tmp_path: Path, arguments: list[str], message: str):
     done = call(study, "--records", str(tmp_path / "runs.jsonl"), *arguments)
     assert done.returncode == 1
     assert message in done.stderr

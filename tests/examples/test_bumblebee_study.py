@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +10,6 @@ import pytest
 from pyg_hep.studies.bumblebee.recipes import TABLES
 from pyg_hep.testing.dilepton import write_dilepton_nanoaod
 
-SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "bumblebee_study.py"
 SIZE = {"epochs": 1, "batch": 64, "rate": 1e-3}
 STUDY = {
     "width": 16, "layers": 1, "heads": 2, "copies": 2, "ceilings": ["truth"], "tasks": ["toponium"],
@@ -23,25 +19,19 @@ STUDY = {
 }  # fmt: skip
 
 
-def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    options = ["--records", "records/runs.jsonl", "--summary", "bumblebee.json", "--study", json.dumps(STUDY)]
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *options, *arguments],
-        capture_output=True, text=True, cwd=folder, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def call(study_of):
+    return study_of("bumblebee", STUDY)
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Path:
+def study(tmp_path_factory, call) -> Path:
     folder = tmp_path_factory.mktemp("bumblebee")
     events = folder / "runs" / "bumblebee" / "samples" / "events"
     events.mkdir(parents=True)
     for seed, (name, number) in enumerate({"ttbar": 2000, "toponium": 300}.items()):
         write_dilepton_nanoaod(events / f"{name}.root", number, seed)
-    done = call(folder)
-    assert done.returncode == 0, done.stderr[-3000:]
-    (folder / "stdout").write_text(done.stdout)
-    return folder
+    return call.finish(folder)
 
 
 def test_every_table_is_complete(study: Path):
@@ -69,9 +59,10 @@ def test_figures_are_written(study: Path):
         assert (study / "runs" / "bumblebee" / f"{name}.png").stat().st_size > 10_000
 
 
-def test_what_is_finished_is_not_done_again(study: Path):
+def test_what_is_finished_is_not_done_again(call, study: Path):
     lines = (study / "records" / "runs.jsonl").read_text()
-    done = call(study, "--stage", "all")
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("0 trainings to do") == 3
+    for stage in ("tops", "ablation", "finetune"):
+        done = call(study, "--stage", stage)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert "0 trainings to do" in done.stdout
     assert (study / "records" / "runs.jsonl").read_text() == lines

@@ -1,7 +1,5 @@
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,13 +10,12 @@ pytest.importorskip("onnxruntime")
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "export_onnx.py"
 
 
-def call(*arguments, cwd):
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=300)
+@pytest.fixture(scope="module")
+def call(run_example):
+    return partial(run_example, "export_onnx.py")
 
 
-def test_shipped_model_to_a_file_compared_on_random_and_on_real_events(nanoaod, tmp_path):
+def test_shipped_model_to_a_file_compared_on_random_and_on_real_events(call, nanoaod, tmp_path):
     for data, events in ((), None), (("--data", nanoaod), 2 * 500):
         done = call("--model", "ho-multiclass", "--output", tmp_path / "out", *data, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
@@ -31,7 +28,7 @@ def test_shipped_model_to_a_file_compared_on_random_and_on_real_events(nanoaod, 
         assert "from PyTorch on" in done.stdout
 
 
-def test_help_is_complete_and_a_wrong_model_is_one_sentence(tmp_path):
+def test_help_is_complete_and_a_wrong_model_is_one_sentence(call, tmp_path):
     text = call("--help", cwd=tmp_path).stdout
     assert all(f"--{name}" in text for name in ("model", "output", "data", "card", "cache", "tolerance", "config"))
     done = call("--model", "ho-multiclas", cwd=tmp_path)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +10,6 @@ import pytest
 from pyg_hep.simulation.samples import CONTROLS, HO_PRETRAINING, HO_TASKS
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 
-SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "ho_study.py"
 PRETRAINING = [
     {"objective": objective, "recipe": recipe, "events": events, "epochs": 1, "batch": batch}
     for objective, recipe, events, batch in (
@@ -28,16 +24,13 @@ STUDY = {
 }  # fmt: skip
 
 
-def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    options = ["--records", "records/runs.jsonl", "--summary", "ho.json", "--study", json.dumps(STUDY)]
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *options, *arguments],
-        capture_output=True, text=True, cwd=folder, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def call(study_of):
+    return study_of("ho", STUDY)
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Path:
+def study(tmp_path_factory, call) -> Path:
     """Samples of random events whose missing momentum tells the process, and a finished study of them."""
     folder = tmp_path_factory.mktemp("study")
     downstream = {process for pair in HO_TASKS.values() for process in pair}
@@ -50,10 +43,7 @@ def study(tmp_path_factory) -> Path:
         path = folder / "runs" / "ho" / "samples" / part / f"{name}.root"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_nanoaod(path, branches)
-    done = call(folder)
-    assert done.returncode == 0, done.stderr[-3000:]
-    (folder / "stdout").write_text(done.stdout)
-    return folder
+    return call.finish(folder)
 
 
 def test_every_table_is_complete(study: Path):
@@ -121,14 +111,16 @@ def test_output_prints_the_published_figures_beside_and_leaves_plots_and_the_rec
     assert plots | {"results.json", "config.yaml", "environment.json"} <= names
 
 
-def test_a_finished_study_does_nothing_again(study: Path):
+def test_a_finished_study_does_nothing_again(call, study: Path):
     lines = (study / "records" / "runs.jsonl").read_text().splitlines()
     (study / "records" / "runs.jsonl").write_text("\n".join(lines[:-1]) + '\n{"task": "cut sh')
-    done = call(study)
+    done = call(study, "--stage", "pretrain")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "0 networks to pretrain" in done.stdout
-    assert f"1 trainings to do, {len(lines) - 1} recorded" in done.stdout
     assert "with other data" not in done.stdout
+    done = call(study, "--stage", "finetune")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f"1 trainings to do, {len(lines) - 1} recorded" in done.stdout
     assert len((study / "records" / "runs.jsonl").read_text().splitlines()) == len(lines)
 
 
@@ -148,19 +140,17 @@ def test_a_finished_study_does_nothing_again(study: Path):
         (["--samples", "nowhere"], "python examples/simulate.py --preset ho makes it"),
     ],
 )
-def test_bad_options_end_with_one_sentence(study: Path, tmp_path: Path, arguments: list[str], message: str):
+def test_bad_options_end_with_one_sentence(call, study: Path, tmp_path: Path, arguments: list[str], message: str):
     done = call(study, "--records", str(tmp_path / "runs.jsonl"), *arguments)
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_networks_that_come_with_the_package_are_not_trained_again(tmp_path: Path):
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--stage", "pretrain", "--models", "[multiclass-better-47000x14-256]",
-         "--records", "records/runs.jsonl"],
-        capture_output=True, text=True, cwd=tmp_path, timeout=600,
-    )  # fmt: skip
+def test_networks_that_come_with_the_package_are_not_trained_again(call, tmp_path: Path):
+    done = call(
+        tmp_path, "--stage", "pretrain", "--study", "{}", "--models", "[multiclass-better-47000x14-256]", apart=True
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "multiclass-better-47000x14-256 comes with the package" in done.stdout
     assert "0 networks to pretrain" in done.stdout

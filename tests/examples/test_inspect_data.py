@@ -1,10 +1,9 @@
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 from pyg_hep.testing.formats import write_top_tagging
@@ -12,13 +11,12 @@ from pyg_hep.testing.formats import write_top_tagging
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "inspect_data.py"
 
 
-def call(*arguments, cwd):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=300)
+@pytest.fixture(scope="module")
+def call(run_example):
+    return partial(run_example, "inspect_data.py")
 
 
-def test_prints_the_cutflow_ranges_and_classes_and_draws(tmp_path, nanoaod):
+def test_prints_the_cutflow_ranges_and_classes_and_draws(call, tmp_path, nanoaod):
     branches = random_nanoaod(200, seed=4)
     branches["MET_pt"][3] = np.nan
     branches["genWeight"][:50] = -2.0
@@ -43,7 +41,7 @@ def test_prints_the_cutflow_ranges_and_classes_and_draws(tmp_path, nanoaod):
     assert results["display"]["process"] == "b"
 
 
-def test_card_with_classes_is_summarised_by_class(tmp_path):
+def test_card_with_classes_is_summarised_by_class(call, tmp_path):
     path = write_top_tagging(tmp_path / "train.h5", 60)
     done = call("top_tagging", path, "--events", 40, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -51,7 +49,7 @@ def test_card_with_classes_is_summarised_by_class(tmp_path):
     assert "class top: events 20" in done.stdout
 
 
-def test_wrong_input_is_one_sentence(tmp_path, nanoaod):
+def test_wrong_input_is_one_sentence(call, tmp_path, nanoaod):
     for arguments, message in (
         (("cms_nanoadd", nanoaod), "did you mean 'cms_nanoaod'"),
         (("cms_nanoaod", tmp_path / "no.root"), "no.root: no such file"),

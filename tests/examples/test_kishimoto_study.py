@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import awkward as ak
@@ -16,7 +13,6 @@ import uproot
 from pyg_hep.simulation.samples import KISHIMOTO_COLLISIONS, KISHIMOTO_TASKS
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 
-SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "kishimoto_study.py"
 STUDY = {
     "network": {"hidden_channels": 16, "num_layers": 1, "heads": 2, "feed_forward": 16},
     "unlabelled": [{"events": 100, "epochs": 1}, {"events": 200, "epochs": 1}], "batch_size": 32,
@@ -33,12 +29,9 @@ QUALITY = {
 CROSS_SECTION = {"ttbar": 500.0, "singletop_t": 100.0, "Wjet": 300.0, "Zjet": 20.0}
 
 
-def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    options = ["--records", "records/runs.jsonl", "--summary", "kishimoto.json", "--study", json.dumps(STUDY)]
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *options, *arguments],
-        capture_output=True, text=True, cwd=folder, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def call(study_of):
+    return study_of("kishimoto", STUDY)
 
 
 def write(path: Path, events: int, seed: int) -> None:
@@ -58,7 +51,7 @@ def write(path: Path, events: int, seed: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Path:
+def study(tmp_path_factory, call) -> Path:
     folder = tmp_path_factory.mktemp("kishimoto")
     samples = folder / "runs" / "kishimoto" / "samples"
     files = [("pretraining", p, 900) for p in KISHIMOTO_COLLISIONS]
@@ -66,10 +59,7 @@ def study(tmp_path_factory) -> Path:
     files += [(part, p, 1500) for part in ("finetuning", "test") for p in ("ttbar", *signals)]
     for seed, (part, name, events) in enumerate(files):
         write(samples / part / f"{name}.root", events, seed)
-    done = call(folder)
-    assert done.returncode == 0, done.stderr[-3000:]
-    (folder / "stdout").write_text(done.stdout)
-    return folder
+    return call.finish(folder)
 
 
 def test_every_figure_is_complete(study: Path):
@@ -124,16 +114,16 @@ def test_output_leaves_plots_and_the_record_of_the_run(study: Path):
     assert plots | {"figure3_100.png", "figure3_200.png", "results.json", "config.yaml"} <= names
 
 
-def test_a_finished_study_does_nothing_again(study: Path):
+def test_a_finished_study_does_nothing_again(call, study: Path):
     before = (study / "records" / "runs.jsonl").read_text()
-    done = call(study)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "0 networks to pretrain" in done.stdout
-    assert "0 trainings to do" in done.stdout
+    for stage, message in (("pretrain", "0 networks to pretrain"), ("finetune", "0 trainings to do")):
+        done = call(study, "--stage", stage)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert message in done.stdout
     assert (study / "records" / "runs.jsonl").read_text() == before
 
 
-def test_own_collisions_take_the_place_of_the_mixture(study: Path):
+def test_own_collisions_take_the_place_of_the_mixture(call, study: Path):
     own = study / "runs" / "kishimoto" / "samples" / "pretraining" / "ttbar.root"
     study_of_one = {**STUDY, "unlabelled": [{"events": 100, "epochs": 1}], "objectives": []}
     done = call(
@@ -155,7 +145,7 @@ def test_own_collisions_take_the_place_of_the_mixture(study: Path):
         (["--stage", "finetune", "--output", "elsewhere"], "no pretrained network in"),
     ],
 )
-def test_bad_options_end_with_one_sentence(study: Path, tmp_path: Path, arguments: list[str], message: str):
+def test_bad_options_end_with_one_sentence(call, study: Path, tmp_path: Path, arguments: list[str], message: str):
     done = call(study, "--records", str(tmp_path / "runs.jsonl"), *arguments)
     assert done.returncode == 1
     assert message in done.stderr

@@ -1,9 +1,7 @@
 """examples/pyg_models.py end to end: PyG's own layers learn to tell two random samples apart."""
 
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import awkward as ak
@@ -15,10 +13,9 @@ SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "pyg_models.py"
 MODELS = ("transformer_conv", "gps")
 
 
-def call(*arguments, cwd):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=300)
+@pytest.fixture(scope="module")
+def call(run_example):
+    return partial(run_example, "pyg_models.py")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +30,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_model_of_pyg_separates_classes_that_differ_in_jet_momentum(folder, model):
+def test_model_of_pyg_separates_classes_that_differ_in_jet_momentum(call, folder, model):
     done = call(
         *("--data", "soft.root", "hard.root", "--card", "simulated_events", "--model", model),
         *("--epochs", 4, "--batch_size", 64, "--output", f"runs/{model}"),
@@ -70,7 +67,7 @@ def test_model_of_pyg_separates_classes_that_differ_in_jet_momentum(folder, mode
         (["--data", "soft.root", "--epochs", "0"], 2, "epochs"),
     ],
 )
-def test_bad_input_is_one_sentence_and_a_status(folder, arguments, status, message):
+def test_bad_input_is_one_sentence_and_a_status(call, folder, arguments, status, message):
     done = call(*arguments, cwd=folder)
     assert done.returncode == status, done.stderr
     assert message in done.stderr

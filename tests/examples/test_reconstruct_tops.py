@@ -1,8 +1,6 @@
 import importlib.util
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import awkward as ak
@@ -24,10 +22,9 @@ SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "reconstruct_tops.py
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data" / "real"
 
 
-def call(*arguments, cwd):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=300)
+@pytest.fixture(scope="module")
+def call(run_example):
+    return partial(run_example, "reconstruct_tops.py")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +41,7 @@ def dilepton_file(tmp_path_factory):
     return write_nanoaod(tmp_path_factory.mktemp("dileptons") / "pairs.root", branches)
 
 
-def test_writes_the_tops_of_every_entry_in_order(tmp_path, dilepton_file):
+def test_writes_the_tops_of_every_entry_in_order(call, tmp_path, dilepton_file):
     done = call(dilepton_file, "--method", "ellipse", "--fallback", "visible_mass", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     folder = tmp_path / "runs/reconstruct_tops"
@@ -74,7 +71,7 @@ def test_writes_the_tops_of_every_entry_in_order(tmp_path, dilepton_file):
 
 
 @pytest.mark.parametrize("name", ["coffea__nano_dy", "coffea__nano_dimuon"])
-def test_published_drell_yan_and_data_files_are_counted(tmp_path, name):
+def test_published_drell_yan_and_data_files_are_counted(call, tmp_path, name):
     """Drell-Yan simulation, and dimuon data without generator weights: 40 events each, none with two jets."""
     path = PUBLISHED / f"{name}.root"
     if not path.is_file():
@@ -91,7 +88,7 @@ def test_published_drell_yan_and_data_files_are_counted(tmp_path, name):
     )
 
 
-def test_a_network_reconstructs_events_without_a_generated_level(tmp_path, dilepton_file):
+def test_a_network_reconstructs_events_without_a_generated_level(call, tmp_path, dilepton_file):
     torch.manual_seed(0)
     sizes = {"hidden_channels": 16, "num_layers": 1, "heads": 2, "feed_forward": 32}
     model = EventModel(EventTransformer.bumblebee(**sizes), MaskedFourVectors())
@@ -128,7 +125,7 @@ def test_a_model_of_the_distribution_has_intervals_among_the_branches():
     np.testing.assert_allclose(columns["m_ttbar_high"], pairs.m_ttbar_68[:, 1], rtol=1e-6)
 
 
-def test_single_top_events_are_reconstructed_as_far_as_they_have_leptons_and_jets(tmp_path):
+def test_single_top_events_are_reconstructed_as_far_as_they_have_leptons_and_jets(call, tmp_path):
     path = simulate("singletop_t", 300, 5, tmp_path / "single.root", workers=1, progress=False)
     done = call(path, "--method", "visible_mass", cwd=tmp_path)
     counts = json.loads((tmp_path / "runs/reconstruct_tops/results.json").read_text())["files"][str(path)]["counts"]
@@ -137,7 +134,7 @@ def test_single_top_events_are_reconstructed_as_far_as_they_have_leptons_and_jet
     assert done.returncode == (0 if counts["reconstructed"] else 1)
 
 
-def test_wrong_input_is_one_sentence(tmp_path, dilepton_file):
+def test_wrong_input_is_one_sentence(call, tmp_path, dilepton_file):
     for arguments, message in (
         ((dilepton_file, "--method", "elipse"), "'elipse' is not possible: did you mean 'ellipse'"),
         ((tmp_path / "no.root",), "no.root: No such file"),

@@ -1,15 +1,9 @@
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pyg_hep.testing.files import random_nanoaod, write_nanoaod
-
-SCRIPT = Path(__file__).parents[2] / "examples" / "regression.py"
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +16,9 @@ def simulated(tmp_path_factory):
     return write_nanoaod(tmp_path_factory.mktemp("files") / "a.root", branches)
 
 
-def test_the_network_beats_a_constant_and_reports_its_resolution_with_an_error(simulated, tmp_path):
-    command = [sys.executable, SCRIPT, "--data", simulated, "--output", "run", "--epochs", "12"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path, env=environment)
+def test_the_network_beats_a_constant_and_reports_its_resolution_with_an_error(run_example, simulated, tmp_path):
+    done = run_example("regression.py", "--data", simulated, "--output", "run", "--epochs", 12, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
     rows = json.loads((tmp_path / "run" / "results.json").read_text())["estimates"]
     assert set(rows) == {"network", "reconstructed", "constant"}
     # The number of the file: what the detector says is 12 GeV too low.

@@ -1,9 +1,7 @@
 """Every training script end to end, at a size that takes seconds."""
 
 import json
-import os
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -18,30 +16,28 @@ ROOT = Path(__file__).resolve().parents[2]
 SHORT = ["--training.epochs", "1", "--training.accelerator", "cpu"]
 
 
-def call(script, *arguments, cwd):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(ROOT / "examples" / script), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=600)
+@pytest.fixture(scope="session")
+def succeed(run_example):
+    def succeed(script, *arguments, cwd, apart=False):
+        done = run_example(script, *arguments, cwd=cwd, apart=apart)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
 
-
-def succeed(script, *arguments, cwd):
-    done = call(script, *arguments, cwd=cwd)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    return succeed
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, succeed):
     """Two random classes, a pretrained model and a fine-tuned one."""
     folder = tmp_path_factory.mktemp("examples")
     for i, name in enumerate(("signal", "background")):
         branches = random_nanoaod(900, seed=i)
         branches["MET_pt"] = branches["MET_pt"] * (1 + 4 * i)
         write_nanoaod(folder / f"{name}.root", branches)
-    succeed("pretrain.py", "--data", "signal.root", "background.root", *SHORT, cwd=folder)
+    succeed("pretrain.py", "--data", "signal.root", "background.root", *SHORT, cwd=folder, apart=True)
     succeed(
         "finetune.py", "--signal", "signal.root", "--background", "background.root", "--events_per_class", "100",
-        "--seeds", "[1,2]", *SHORT, cwd=folder,
+        "--seeds", "[1,2]", *SHORT, cwd=folder, apart=True,
     )  # fmt: skip
     return folder
 
@@ -57,7 +53,7 @@ def test_pretraining_leaves_model_figures_plots_and_record(folder):
     assert sum(results["events"].values()) == selected > 1700
 
 
-def test_classes_of_a_card_name_the_axes_of_the_plots(tmp_path):
+def test_classes_of_a_card_name_the_axes_of_the_plots(succeed, tmp_path):
     write_top_tagging(tmp_path / "train.h5", 150)
     succeed("pretrain.py", "--card", "top_tagging", "--data", "train.h5", *SHORT, cwd=tmp_path)
     run = tmp_path / "runs" / "pretrain"
@@ -75,7 +71,7 @@ def test_fine_tuning_finds_the_model_and_compares_with_scratch_and_trees(folder)
         assert (run / plot).stat().st_size > 5000
 
 
-def test_scores_are_joined_to_their_events(folder):
+def test_scores_are_joined_to_their_events(succeed, folder):
     model = folder / "runs" / "finetune" / "task" / "finetuned-100-1" / "model"
     stdout = succeed("predict.py", "--model", model, "--data", "signal.root", "--names", "[bkg,sig]", cwd=folder)
     assert "of 900 events selected" in stdout
@@ -90,7 +86,7 @@ def test_scores_are_joined_to_their_events(folder):
     assert np.all(np.isnan(scores["score_sig"][~chosen]))
 
 
-def test_real_cms_files_go_straight_into_training(cms_2015, cms_v12, tmp_path):
+def test_real_cms_files_go_straight_into_training(succeed, cms_2015, cms_v12, tmp_path):
     stdout = succeed("pretrain.py", "--data", cms_2015, cms_v12, *SHORT, "--training.batch_size", "64", cwd=tmp_path)
     assert "% negative" in stdout
     results = json.loads((tmp_path / "runs" / "pretrain" / "results.json").read_text())
@@ -98,7 +94,7 @@ def test_real_cms_files_go_straight_into_training(cms_2015, cms_v12, tmp_path):
     assert sum(results["events"].values()) == 327
 
 
-def test_detector_comparison_draws_both_files(cms_v12, folder):
+def test_detector_comparison_draws_both_files(succeed, cms_v12, folder):
     stdout = succeed("compare_detector.py", "--cms", cms_v12, "--simulated", "signal.root", cwd=folder)
     assert "200 events" in stdout
     assert (folder / "runs" / "compare_detector" / "detector.png").stat().st_size > 10_000
@@ -131,16 +127,16 @@ def test_detector_comparison_draws_both_files(cms_v12, folder):
         ("quickstart.py", ["--sedes", "[1]"], 2, "did you mean 'seeds'"),
     ],
 )
-def test_bad_input_is_one_sentence_and_a_status(folder, script, arguments, status, message):
+def test_bad_input_is_one_sentence_and_a_status(run_example, folder, script, arguments, status, message):
     (folder / "text.root").write_text("no ROOT file\n" * 100)
-    done = call(script, *arguments, cwd=folder)
+    done = run_example(script, *arguments, cwd=folder)
     assert done.returncode == status, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_every_shipped_configuration_runs(folder):
+def test_every_shipped_configuration_runs(succeed, folder):
     # Cards, such as that of own_columns.py, are configurations of data and not of one of these scripts.
     for config in sorted((ROOT / "examples" / "configs").glob("*_ho.yaml")):
         script = config.stem.partition("_")[0] + ".py"
@@ -149,16 +145,19 @@ def test_every_shipped_configuration_runs(folder):
             "finetune": [
                 *("--signal", "signal.root", "--background", "background.root"),
                 *("--output", f"runs/{config.stem}", "--seeds", "[1]", "--events_per_class", "100"),
+                *("--workers", "1"),
             ],
         }[config.stem.partition("_")[0]]
         succeed(script, "--config", config, *arguments, *SHORT, cwd=folder)
 
 
 @pytest.mark.slow
-def test_quickstart_at_a_reduced_size(tmp_path):
-    small = ["--pretraining_events", "150", "--task_events", "400", "--events_per_class", "40", "--seeds", "[1,2]"]
-    epochs = ["--pretraining.epochs", "1", "--training.epochs", "2"]
-    stdout = succeed("quickstart.py", *small, *epochs, cwd=tmp_path)
+def test_quickstart_at_a_reduced_size(succeed, tmp_path):
+    stdout = succeed(
+        *("quickstart.py", "--pretraining_events", 150, "--task_events", 400, "--events_per_class", 40),
+        *("--seeds", "[1,2]", "--pretraining.epochs", 1, "--training.epochs", 2, "--workers", 1),
+        cwd=tmp_path,
+    )
     run = tmp_path / "runs" / "quickstart"
     results = json.loads((run / "results.json").read_text())
     assert set(results["tasks"]) == {"WH_ZH", "stop_ttH"}
@@ -169,5 +168,8 @@ def test_quickstart_at_a_reduced_size(tmp_path):
     assert results["seconds"] > 0
     assert "stop_ttH" in stdout
     samples = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs" / "samples").iterdir()}
-    succeed("quickstart.py", *small, *epochs, cwd=tmp_path)
+    script = runpy.run_path(str(ROOT / "examples" / "quickstart.py"))
+    wanted = [(process, "pretraining", 150) for process in script["PRETRAINING"]]
+    wanted += [(process, "tasks", 400) for process in {p for pair in script["TASKS"].values() for p in pair}]
+    assert {script["sample"](*what, tmp_path / "runs" / "samples", 1) for what in wanted} == set(samples)
     assert {p: p.stat().st_mtime_ns for p in samples} == samples  # simulated once
