@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import uproot
 from uproot.interpretation.jagged import AsJagged
 from uproot.interpretation.numerical import AsDtype
 
 from pyg_hep.readers.columns import Column
 
+# TKey: bytes with the key, version, bytes of the object when not compressed, time, bytes of the key, cycle.
+_KEY = struct.Struct(">ihiIhh")
+# The end of the key of a basket: version, size of the buffer, size and number of entries, last byte, and a flag.
+_BASKET = struct.Struct(">HiiiiB")
 # Class of a leaf -> its numbers, without sign where the leaf says so.
 _LEAVES = {
     "TLeafO": "b1", "TLeafB": "i1", "TLeafS": "i2", "TLeafI": "i4", "TLeafL": "i8", "TLeafG": "i8", "TLeafF": "f4",
@@ -46,18 +52,39 @@ def _column(branch: Any, entries: int) -> Column | None:
     if numbers is None:
         return None
     stored, is_list = numbers
-    basket = branch.basket(0)
-    if basket.num_entries != entries:
+    found, data, edges = _content(branch)
+    if found != entries:
         return None
     native, size = stored.newbyteorder("="), stored.itemsize
     if not is_list:
-        values = np.frombuffer(basket.data, dtype=stored)
+        values = np.frombuffer(data, dtype=stored)
         return Column(values.astype(native)) if len(values) == entries else None
-    edges = basket.byte_offsets
     counts, rest = np.divmod(np.diff(edges).astype(np.int64), size)
-    if len(counts) != entries or rest.any() or (counts < 0).any() or edges[0] != 0 or edges[-1] != len(basket.data):
+    if len(counts) != entries or rest.any() or (counts < 0).any() or edges[0] != 0 or edges[-1] != len(data):
         return None
-    return Column(np.frombuffer(basket.data, dtype=stored).astype(native), counts)
+    return Column(np.frombuffer(data, dtype=stored).astype(native), counts)
+
+
+def _content(branch: Any) -> tuple[int, np.ndarray, np.ndarray]:
+    """Entries of the only basket, its bytes, and where entries begin and the last ends, where the basket says so."""
+    if branch.embedded_baskets:
+        basket = branch.basket(0)
+        return basket.num_entries, basket.data, basket.byte_offsets
+    chunk, cursor = branch.basket_chunk_cursor(0)
+    raw = chunk.raw_data
+    nbytes, _, size, _, head, _ = _KEY.unpack_from(raw)
+    *_, entries, last, _ = _BASKET.unpack_from(raw, head - _BASKET.size)
+    if nbytes - head != size:
+        cursor.skip(head)
+        data = uproot.compression.decompress(chunk, cursor, {}, nbytes - head, size).raw_data
+    else:
+        data = raw[head:nbytes]
+    if len(data) != size:
+        raise ValueError("a basket of another size than it states")
+    end = last - head
+    edges = np.frombuffer(data[end:], ">i4")[1:] - head
+    edges[-1:] = end
+    return entries, data[:end], edges
 
 
 def _plain_numbers(branch: Any) -> tuple[np.dtype[Any], bool] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,26 @@ _NAME = re.compile(
     r"(?P<head>[^\[\]{}]*)(?:\{(?P<first>\d{1,6})\.\.(?P<last>\d{1,6})\}(?P<tail>[^\[\]{}]*))?(?:\[(?P<index>[^\[\]{}]*)\])?"
 )
 _MOST_NUMBERED = 10_000
+
+
+# Asked of the same few texts for every file.
+@functools.lru_cache(4096)
+def _parsed(text: str) -> tuple[tuple[str, ...], Positions]:
+    match = _NAME.fullmatch(text)
+    if match is None or not match["head"] + (match["tail"] or "") + (match["first"] or ""):
+        raise ConfigError(
+            f"{text!r:.80} is no column: expected a name, name[position], name[from:to:step] or name_{{1..3}}"
+        )
+    names: tuple[str, ...] = (match["head"],)
+    if match["first"] is not None:
+        first, last = int(match["first"]), int(match["last"])
+        if not 0 <= last - first < _MOST_NUMBERED:
+            raise ConfigError(f"{text!r}: the numbers run from {first} to {last}")
+        names = tuple(f"{match['head']}{number}{match['tail']}" for number in range(first, last + 1))
+    try:
+        return names, () if match["index"] is None else parse_positions(match["index"])
+    except ConfigError as error:
+        raise ConfigError(f"{text!r}: {error}") from None
 
 
 @dataclass
@@ -53,29 +74,12 @@ class FileColumn:
     text: str
 
     def __post_init__(self) -> None:
-        self._parse()
-
-    def _parse(self) -> tuple[tuple[str, ...], Positions]:
-        match = _NAME.fullmatch(self.text)
-        if match is None or not match["head"] + (match["tail"] or "") + (match["first"] or ""):
-            raise ConfigError(
-                f"{self.text!r:.80} is no column: expected a name, name[position], name[from:to:step] or name_{{1..3}}"
-            )
-        names: tuple[str, ...] = (match["head"],)
-        if match["first"] is not None:
-            first, last = int(match["first"]), int(match["last"])
-            if not 0 <= last - first < _MOST_NUMBERED:
-                raise ConfigError(f"{self.text!r}: the numbers run from {first} to {last}")
-            names = tuple(f"{match['head']}{number}{match['tail']}" for number in range(first, last + 1))
-        try:
-            return names, () if match["index"] is None else parse_positions(match["index"])
-        except ConfigError as error:
-            raise ConfigError(f"{self.text!r}: {error}") from None
+        _parsed(self.text)
 
     @property
     def names(self) -> tuple[str, ...]:
         """What is read of the file: one name, or one per number."""
-        return self._parse()[0]
+        return _parsed(self.text)[0]
 
     def take(self, arrays: Mapping[str, Column], where: str) -> Column:
         """The column out of what was read.
@@ -83,7 +87,7 @@ class FileColumn:
         Raises:
             ReaderError: when it has fewer dimensions or positions than the text asks for.
         """
-        names, positions = self._parse()
+        names, positions = _parsed(self.text)
         if len(names) > 1:
             parts = [arrays[name] for name in names]
             if any(part.counts is not None or part.values.ndim != 1 for part in parts):

@@ -13,8 +13,10 @@ import uproot
 
 from pyg_hep.errors import ReaderError, nearest
 from pyg_hep.readers.baskets import single_basket_columns
+from pyg_hep.readers.branches import CLASSES
 from pyg_hep.readers.columns import Column
 from pyg_hep.readers.flat import flat_column
+from pyg_hep.readers.pages import ntuple_columns
 from pyg_hep.readers.root_names import has_values, ntuple_names, tree_names
 from pyg_hep.readers.source import NoColumnError, Source, is_remote, reading
 
@@ -67,7 +69,7 @@ class RootSource(Source):
 
         What a mapped file loses while it is read kills the process; a large one is read for long enough to fear that.
         """
-        options: dict[str, Any] = {"object_cache": None, "array_cache": None}
+        options: dict[str, Any] = {"object_cache": None, "array_cache": None, "custom_classes": CLASSES}
         if not is_remote(self.path) and Path(self.path).stat().st_size < _SMALL:
             options["handler"] = uproot.source.file.MemmapSource
         return options
@@ -132,10 +134,13 @@ class RootSource(Source):
         places = {name: self._places[name] for name in names}
         columns: dict[str, Column] = {}
         # An address is read by one request for all columns, not by one for each.
-        if not self._is_ntuple and (start, stop) == (0, self.num_entries) and not is_remote(self.path):
-            keys = [place.key for place in places.values() if not place.fields]
-            baskets = single_basket_columns(self._tree, keys, self.num_entries)
-            columns = {name: baskets[p.key] for name, p in places.items() if not p.fields and p.key in baskets}
+        if (start, stop) == (0, self.num_entries) and not is_remote(self.path):
+            if self._is_ntuple:
+                columns = ntuple_columns(self._tree, places, self.num_entries)
+            else:
+                keys = [place.key for place in places.values() if not place.fields]
+                baskets = single_basket_columns(self._tree, keys, self.num_entries)
+                columns = {name: baskets[p.key] for name, p in places.items() if not p.fields and p.key in baskets}
         others = {name: place for name, place in places.items() if name not in columns}
         if others:
             arrays = self._read({place.key for place in others.values()}, start, stop)

@@ -25,11 +25,13 @@ class Place:
         key: what uproot is asked for.
         outer: the array that it answers with.
         fields: those to take of the array, one within the other.
+        number: of the field in an RNTuple.
     """
 
     key: str
     outer: str
     fields: tuple[str, ...] = ()
+    number: int = -1
 
 
 def tree_names(tree: Any) -> dict[str, Place]:
@@ -110,22 +112,22 @@ def ntuple_names(ntuple: Any) -> dict[str, Place]:
     link_fields(ntuple)
     names: dict[str, Place] = {}
     for top in ntuple.fields:
-        for fields in _fields_below(top):
+        for fields, number in _fields_below(top):
             path = (top.name, *fields)
             # uproot numbers the fields of a tuple anew when it reads some of them.
             numbered = next((i for i, name in enumerate(path) if i and name.isdigit()), len(path))
-            place = Place(".".join(path[:numbered]), top.name, fields)
+            place = Place(".".join(path[:numbered]), top.name, fields, number)
             names.setdefault(re.sub(r"^_collection\d+\.(_0\.)?", "", ".".join(path)), place)
     return names
 
 
-def _fields_below(field: Any) -> Iterator[tuple[str, ...]]:
+def _fields_below(field: Any) -> Iterator[tuple[tuple[str, ...], int]]:
     inner = [] if field.record.struct_role.name == "VARIANT" else field.fields
     if not inner:
-        yield ()
+        yield (), field.field_id
     for part in inner:
-        for fields in _fields_below(part):
-            yield (part.name, *fields)
+        for fields, number in _fields_below(part):
+            yield (part.name, *fields), number
 
 
 def link_fields(ntuple: Any) -> None:

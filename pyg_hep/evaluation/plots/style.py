@@ -67,13 +67,14 @@ def png_figure(path: str | Path, size: tuple[float, float] | None = None) -> Ite
         style: dict[Any, Any] = {**mplhep.style.CMS, **_SETTINGS}
         mpl.rcParams.update(style)
         figure = Figure(figsize=size, dpi=120, layout="constrained")
-        FigureCanvasAgg(figure)
+        canvas = FigureCanvasAgg(figure)
         yield figure
         path.parent.mkdir(parents=True, exist_ok=True)
         # An interrupt while drawing leaves an older plot as it was.
         unfinished = path.with_name(f".{path.name}.part")
         try:
-            figure.savefig(unfinished, dpi="figure", format="png")
+            # Figure.savefig would draw everything twice, the first time for the layout, which drawing sees to as well.
+            canvas.print_png(unfinished)
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
@@ -132,7 +133,9 @@ def place_legends(panels: Sequence[Axes], **options: Any) -> list[Legend]:
     figure = panels[0].get_figure(root=True)
     assert figure is not None
     # Once for all panels: the layout of a figure takes longer than everything else.
-    figure.draw_without_rendering()
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
     return [_place(axes, legend, figure, options) for axes, legend in zip(panels, legends, strict=True)]
 
 
