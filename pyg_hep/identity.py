@@ -11,6 +11,7 @@ import enum
 import functools
 import hashlib
 import importlib
+import struct
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -158,6 +159,8 @@ class _Description:
         kind = type(value)
         if isinstance(value, PurePath):
             return ("path", kind.__name__, str(value))
+        if isinstance(value, struct.Struct):  # no pickle keeps it
+            return ("struct", value.format)
         if isinstance(value, torch.Tensor):
             return self._tensor(value)
         if isinstance(value, np.ndarray | np.generic):

@@ -1,6 +1,7 @@
 import enum
 import functools
 import os
+import struct
 import subprocess
 import sys
 import textwrap
@@ -153,6 +154,7 @@ VALUES = [
     torch.sum, torch.mean, np.sum, np.add, len, str.upper, "a".join, "b".join, functools.partial(len),
     Compose([KNNGraph(3)]), Compose([KNNGraph(4)]), Compose([View(["pt"])]), Compose([View(["eta"])]),
     LorentzAugment(), CompleteGraph(), SelectNodes(level=0), SelectNodes(level=1), lambda: Colour.RED, lambda: 1,
+    struct.Struct(">i"), struct.Struct(">q"),
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ https://root.cern/doc/master/classTBranch.html. Whatever is of another version, 
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections import ChainMap
 from typing import Any
@@ -168,6 +169,8 @@ def _check(found: object, expected: object) -> None:
         raise _UnusualError
 
 
-# What uproot learns of other classes from files is kept here, not in what others use.
-CLASSES: ChainMap[str, Any] = ChainMap({"TBranch": Model_TBranch}, uproot.classes)
-"""uproot's classes, with :class:`Model_TBranch` among them."""
+@functools.cache
+def root_classes() -> ChainMap[str, Any]:
+    """Uproot's classes, with :class:`Model_TBranch` among them."""
+    # What uproot learns of other classes from files is kept here, not in what others use.
+    return ChainMap({"TBranch": Model_TBranch}, uproot.classes)

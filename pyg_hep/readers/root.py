@@ -13,7 +13,7 @@ import uproot
 
 from pyg_hep.errors import ReaderError, nearest
 from pyg_hep.readers.baskets import single_basket_columns
-from pyg_hep.readers.branches import CLASSES
+from pyg_hep.readers.branches import root_classes
 from pyg_hep.readers.columns import Column
 from pyg_hep.readers.flat import flat_column
 from pyg_hep.readers.pages import ntuple_columns
@@ -69,7 +69,7 @@ class RootSource(Source):
 
         What a mapped file loses while it is read kills the process; a large one is read for long enough to fear that.
         """
-        options: dict[str, Any] = {"object_cache": None, "array_cache": None, "custom_classes": CLASSES}
+        options: dict[str, Any] = {"object_cache": None, "array_cache": None, "custom_classes": root_classes()}
         if not is_remote(self.path) and Path(self.path).stat().st_size < _SMALL:
             options["handler"] = uproot.source.file.MemmapSource
         return options

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -21,13 +22,13 @@ from pyg_hep.metrics import background_rejection, roc_auc
 def drawn(monkeypatch) -> list[Figure]:
     """The figures written to files, for a look at what is in them."""
     figures: list[Figure] = []
-    original = Figure.savefig
+    original = FigureCanvasAgg.print_png
 
     def record(self, *args, **kwargs):
-        figures.append(self)
+        figures.append(self.figure)
         return original(self, *args, **kwargs)
 
-    monkeypatch.setattr(Figure, "savefig", record)
+    monkeypatch.setattr(FigureCanvasAgg, "print_png", record)
     return figures
 
 
@@ -88,7 +89,7 @@ def test_interrupted_drawing_leaves_the_older_plot(tmp_path, monkeypatch):
         Path(target).write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Figure, "savefig", interrupt)
+    monkeypatch.setattr(FigureCanvasAgg, "print_png", interrupt)
     with pytest.raises(KeyboardInterrupt):
         plots.plot_losses({"a": HISTORY}, path)
     assert path.read_bytes() == b"older"

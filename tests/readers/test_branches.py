@@ -40,7 +40,10 @@ def members(model):
 
 def same_as_uproot(path, tree):
     options = {"object_cache": None, "array_cache": None}
-    with uproot.open(path, **options) as one, uproot.open(path, custom_classes=branches.CLASSES, **options) as other:
+    with (
+        uproot.open(path, **options) as one,
+        uproot.open(path, custom_classes=branches.root_classes(), **options) as other,
+    ):
         expected, found = one[tree], other[tree]
         pairs = list(zip(expected.itervalues(recursive=True), found.itervalues(recursive=True), strict=True))
         assert found.keys() == expected.keys()
@@ -90,8 +93,8 @@ def test_classes_that_files_bring_along_stay_out_of_uproots(tmp_path):
     path = write_nanoaod(tmp_path / "a.root", random_nanoaod(5, seed=1))
     RootSource(path, "Events").close()
     assert uproot.classes["TBranch"] is not branches.Model_TBranch
-    assert branches.CLASSES["TBranch"] is branches.Model_TBranch
-    assert branches.CLASSES["TTree"] is uproot.classes["TTree"]
+    assert branches.root_classes()["TBranch"] is branches.Model_TBranch
+    assert branches.root_classes()["TTree"] is uproot.classes["TTree"]
 
 
 def test_a_damaged_branch_is_the_error_of_uproot(tmp_path, taken):
