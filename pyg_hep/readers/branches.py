@@ -2,6 +2,7 @@
 
 The layout of ``TBranch``, ``TLeaf`` and what they inherit is that of the streamers in every file of ROOT 6, see
 https://root.cern/doc/master/classTBranch.html. Whatever is of another version, or holds more, is left to uproot.
+It fills models of uproot, whose inside may change: only those releases are helped that it is known to fit.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import uproot
-from uproot.models.TBranch import Model_TBranch_v13
-from uproot.models.TObjArray import Model_TObjArray
-from uproot.models.TTree import Model_ROOT_3a3a_TIOFeatures
+
+RELEASES = ("5.7.",)
+"""Of uproot, tested with this module; every other one reads trees by itself, as well and slower."""
 
 _UPROOT: Any = uproot.classes["TBranch"]
 
@@ -65,7 +66,7 @@ def _read(chunk: Any, cursor: Any, context: Any, file: Any, selffile: Any, paren
     data = chunk.get(start, stop, cursor, context).tobytes()
     _, version, named, of_named, of_object, _, bits = _NAMED.unpack_from(data)
     _check((length & _IS_LENGTH, version, of_named, of_object, bits & _IS_REFERENCED), (_IS_LENGTH, 13, 1, 1, 0))
-    branch = Model_TBranch_v13.empty()
+    branch = uproot.models.TBranch.Model_TBranch_v13.empty()
     branch._cursor, branch._file, branch._parent = cursor.copy(), selffile, parent
     branch._num_bytes, branch._instance_version = stop - start, version
     members = branch._members
@@ -76,7 +77,7 @@ def _read(chunk: Any, cursor: Any, context: Any, file: Any, selffile: Any, paren
     _check((fill, of_fill in (1, 2), values[5]), (_IS_LENGTH + 6, True, _IS_LENGTH + 7))
     at += _BRANCH.size
     members |= zip(_FIRST, values[:5], strict=True)
-    features = members["fIOFeatures"] = Model_ROOT_3a3a_TIOFeatures.empty()
+    features = members["fIOFeatures"] = uproot.models.TTree.Model_ROOT_3a3a_TIOFeatures.empty()
     features._members["fIOBits"] = values[8]
     members |= zip(_LAST, values[9:], strict=True)
     members["fBranches"], length, at = _array(data, at, 0)
@@ -143,7 +144,7 @@ def _array(data: bytes, at: int, size: int) -> tuple[Any, int, int]:
     length, version, of_object, _, bits, name, found, _ = _ARRAY.unpack_from(data, at)
     expected = (_IS_LENGTH, 3, 1, 0, 0, size)
     _check((length & _IS_LENGTH, version, of_object, bits & _IS_REFERENCED, name, found), expected)
-    array = Model_TObjArray.empty()
+    array = uproot.models.TObjArray.Model_TObjArray.empty()
     array._members |= {"fName": "", "fSize": size, "fLowerBound": 0}
     array._data = []
     return array, length, at + _ARRAY.size
@@ -170,7 +171,9 @@ def _check(found: object, expected: object) -> None:
 
 
 @functools.cache
-def root_classes() -> ChainMap[str, Any]:
-    """Uproot's classes, with :class:`Model_TBranch` among them."""
+def root_classes() -> ChainMap[str, Any] | None:
+    """Uproot's classes, with :class:`Model_TBranch` among them; None, which is uproot's, for untested releases."""
+    if not uproot.__version__.startswith(RELEASES):
+        return None
     # What uproot learns of other classes from files is kept here, not in what others use.
     return ChainMap({"TBranch": Model_TBranch}, uproot.classes)

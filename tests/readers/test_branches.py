@@ -108,3 +108,16 @@ def test_a_damaged_branch_is_the_error_of_uproot(tmp_path, taken):
     with pytest.raises(ReaderError, match=r"b\.root: cannot read tree 'Events'"):
         RootSource(tmp_path / "b.root", "Events")
     assert taken["read"] == taken["tried"] - 1 == 2
+
+
+def test_an_untested_release_of_uproot_reads_by_itself(tmp_path, taken, monkeypatch):
+    path = write_nanoaod(tmp_path / "a.root", random_nanoaod(30, seed=1))
+    monkeypatch.setattr(uproot, "__version__", "6.0.0")
+    branches.root_classes.cache_clear()
+    try:
+        assert branches.root_classes() is None
+        with uproot.open(path, custom_classes=branches.root_classes()) as file:
+            assert file["Events"].num_entries == 30
+    finally:
+        branches.root_classes.cache_clear()
+    assert not taken
