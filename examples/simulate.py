@@ -1,9 +1,10 @@
-"""Simulate collisions: one ROOT file with NanoAOD's branches per process.
+"""Simulate collisions: one ROOT file with NanoAOD's branches per process, or with JetClass's for processes of jets.
 
 Example:
     python examples/simulate.py --process ttbar ttH --events 10000 --output runs/samples
     python examples/simulate.py --process ttW --lhe ttW.lhe.gz --events 10000 --output runs/samples
     python examples/simulate.py --preset ho --events 20000 --lhe-dir lhe --output runs/ho/samples
+    python examples/simulate.py --preset omnilearn --jets 20000 --output runs/omnilearn/samples
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import uproot
 from pyg_hep import command
 from pyg_hep.errors import ConfigError
 from pyg_hep.simulation import PROCESSES
-from pyg_hep.simulation.samples import PRESETS, Sample
+from pyg_hep.simulation.presets import PRESETS
+from pyg_hep.simulation.samples import Sample
 
 
 def parse() -> argparse.Namespace:
@@ -38,7 +40,7 @@ def parse() -> argparse.Namespace:
     what.add_argument(
         "--preset", metavar="NAME", help=f"all samples of a study: {', '.join(PRESETS)}; files that are there are kept"
     )
-    parser.add_argument("--events", type=int, default=10_000, help="events per file (default: %(default)s)")
+    parser.add_argument("--events", "--jets", type=int, default=10_000, help="events or jets per file (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="seed of all random numbers (default: %(default)s)")
     parser.add_argument("--workers", type=int, help="worker processes (default: one per core)")
     parser.add_argument("--mpi", action="store_true", help="multiparton interactions: four to six times slower")
@@ -96,14 +98,22 @@ def main() -> None:
         seconds = time.monotonic() - started
         with uproot.open(path) as file:
             runs = {key: values[0] for key, values in file["Runs"].arrays(library="np").items()}
-            distinct = len(np.unique(file["Events"]["event"].array(library="np")))
+            tree = "Events" if "Events" in file else "tree"
+            distinct = len(np.unique(file[tree]["event"].array(library="np")))
         failed = runs["genEventFailed"] / (runs["genEventFailed"] + runs["genEventCount"])
         print(
-            f"{path}: {runs['genEventCount']} events, {args.events / seconds:.0f} events/s, cross section "
+            f"{path}: {runs['genEventCount']} events, {sample.events / seconds:.0f} events/s, cross section "
             f"{runs['genCrossSection']:.4g} +- {runs['genCrossSectionError']:.2g} pb, "
-            f"{runs['genEventFailed']} failed ({failed:.2%}), {distinct} distinct hard events",
+            f"{runs['genEventFailed']} failed ({failed:.2%}), {distinct} distinct hard events" + purity(runs),
             flush=True,
         )
+
+
+def purity(runs: dict[str, np.generic]) -> str:
+    """How often the leading jet is of its class, where jets were made."""
+    if "jetsInRange" not in runs:
+        return ""
+    return f", {runs['jetsLeadingMatched'] / runs['jetsInRange']:.1%} of the leading jets in range are of the class"
 
 
 if __name__ == "__main__":

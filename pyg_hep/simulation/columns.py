@@ -6,7 +6,7 @@ Only containers and their concatenation live here; physics is in the modules tha
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ class GeneratedEvents:
         daughter2: position of the last daughter, shape ``[P]``.
         px: with ``py``, ``pz``, ``energy`` and ``mass`` the four-vector in GeV, shape ``[P]`` each.
         info: one number per event, shape ``[B]`` each: id1, id2, x1, x2, scale [GeV] and weight.
+        vertex: where every entry was produced, (x, y, z) in mm, shape ``[P, 3]``; None unless the generator was asked
+            for it.
     """
 
     count: int
@@ -47,6 +49,31 @@ class GeneratedEvents:
     energy: Floats
     mass: Floats
     info: dict[str, Array]
+    vertex: Floats | None = None
+
+
+class Momenta(Protocol):
+    """What can be clustered: event, sorted, and four-vector in GeV of every particle, shape ``[V]`` each."""
+
+    @property
+    def event(self) -> Ints:
+        """Event of every particle."""
+
+    @property
+    def px(self) -> Floats:
+        """Momentum in GeV; with ``py``, ``pz`` and ``energy``."""
+
+    @property
+    def py(self) -> Floats:
+        """See ``px``."""
+
+    @property
+    def pz(self) -> Floats:
+        """See ``px``."""
+
+    @property
+    def energy(self) -> Floats:
+        """See ``px``."""
 
 
 @dataclass(frozen=True)

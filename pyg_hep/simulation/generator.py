@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyg_hep.errors import PygHepError
-from pyg_hep.simulation.columns import GeneratedEvents, Mask
+from pyg_hep.simulation.columns import Floats, GeneratedEvents, Mask
 from pyg_hep.simulation.processes import COMMON_SETTINGS, Process
 
 BATCH = 200
@@ -54,14 +54,16 @@ class Generator:
     Args:
         lines: settings, as from :func:`generator_settings`.
         hook: what may veto events, such as :func:`pyg_hep.simulation.matching.veto_hook`.
+        vertices: whether the events have production vertices.
 
     Raises:
         PygHepError: if Pythia refuses a setting or cannot start.
     """
 
-    def __init__(self, lines: list[str], hook: Any = None) -> None:
+    def __init__(self, lines: list[str], hook: Any = None, vertices: bool = False) -> None:
         import pythia8mc
 
+        self.vertices = vertices
         self.pythia = pythia8mc.Pythia("", False)
         if hook is not None and not self.pythia.setUserHooksPtr(hook):
             raise PygHepError("Pythia 8 does not take the hook that matches jets")
@@ -80,7 +82,7 @@ class Generator:
         layout = self.pythia.nextBatch(events, "none").layout
         worked = np.asarray(layout.index) >= 0 if layout.is_option else np.ones(events, dtype=bool)
         # Without an event, Pythia's record has no columns.
-        made = _flatten(layout.content if layout.is_option else layout) if worked.any() else None
+        made = _flatten(layout.content if layout.is_option else layout, self.vertices) if worked.any() else None
         return made, worked
 
     def batches(self, events: int) -> Iterator[tuple[GeneratedEvents | None, Mask]]:
@@ -95,7 +97,7 @@ class Generator:
         return info.sigmaGen() * 1e9, info.sigmaErr() * 1e9
 
 
-def _flatten(record: Any) -> GeneratedEvents:
+def _flatten(record: Any, vertices: bool) -> GeneratedEvents:
     """Flat arrays out of the awkward record of Pythia's ``nextBatch``, without copying the four-vectors."""
     particles, info = record["prt"], record["info"]
     offsets = np.asarray(particles.offsets).astype(np.int64)
@@ -130,4 +132,12 @@ def _flatten(record: Any) -> GeneratedEvents:
             "scale": np.sqrt(per_event["Q2Fac"]),
             "weight": nominal,
         },
+        vertex=_vertices(content["vProd"], first, stop) if vertices else None,
     )
+
+
+def _vertices(points: Any, first: int, stop: int) -> Floats:
+    """Production vertices (x, y, z) in mm; what Pythia gives none was made at the origin."""
+    index = np.asarray(points.index.data)[first:stop]
+    place = np.column_stack([np.asarray(points.content[name].data) for name in ("px", "py", "pz")])
+    return np.where((index >= 0)[:, None], place[np.maximum(index, 0)], 0.0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import awkward as ak
 import numpy as np
 
 from pyg_hep.simulation import response
-from pyg_hep.simulation.columns import Floats, GeneratedEvents, Ints, Mask
+from pyg_hep.simulation.columns import Floats, GeneratedEvents, Ints, Mask, Momenta
 from pyg_hep.simulation.geometry import delta_r, invariant_mass, pairs, pt_eta_phi
 from pyg_hep.simulation.objects import Objects, Visible, smearing_factor
 from pyg_hep.simulation.truth import heavy_hadrons
@@ -28,6 +30,37 @@ def cluster(particles: Visible, use: Mask, count: int) -> tuple[Ints, Floats]:
 
     Source: Cacciari, Salam and Soyez, arXiv:0802.1189.
     """
+    sequence = cluster_sequence(particles, use, count, RADIUS)
+    return _momenta(sequence.inclusive_jets(min_pt=_CLUSTERED_PT), count)
+
+
+def cluster_members(particles: Momenta, count: int, radius: float, min_pt: float) -> tuple[Ints, Floats, Ints]:
+    """Anti-kt jets of any radius, with the jet of every particle.
+
+    Args:
+        particles: V particles of B events.
+        count: number of events B.
+        radius: of the jets.
+        min_pt: of the jets, in GeV.
+
+    Returns:
+        Event of every jet, sorted, shape ``[N]``, (px, py, pz, E) in GeV, shape ``[N, 4]``, and the position of the jet
+        that every particle belongs to, -1 for none, shape ``[V]``.
+    """
+    sequence = cluster_sequence(particles, np.ones(particles.event.size, dtype=bool), count, radius)
+    event, p4 = _momenta(sequence.inclusive_jets(min_pt=min_pt), count)
+    members = sequence.constituent_index(min_pt=min_pt)
+    per_jet = ak.num(members, axis=2)
+    sizes = ak.to_numpy(ak.flatten(per_jet)).astype(np.int64)
+    first = np.searchsorted(particles.event, np.arange(count))
+    position = ak.to_numpy(ak.flatten(members, axis=None)).astype(np.int64) + np.repeat(first[event], sizes)
+    jet = np.full(particles.event.size, -1)
+    jet[position] = np.repeat(np.arange(event.size), sizes)
+    return event, p4, jet
+
+
+def cluster_sequence(particles: Momenta, use: Mask, count: int, radius: float, algorithm: str = "antikt") -> Any:
+    """FastJet's clustering of every event, by ``antikt``, ``cambridge`` or ``kt``."""
     import fastjet
     import vector
     from fastjet import _swig  # the wrapper class hides the function that mutes the banner
@@ -43,8 +76,10 @@ def cluster(particles: Visible, use: Mask, count: int) -> tuple[Ints, Floats]:
         parameters={"__record__": "Momentum4D"},
     )
     inputs = ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), record))
-    sequence = fastjet.ClusterSequence(inputs, fastjet.JetDefinition(fastjet.antikt_algorithm, RADIUS))
-    jets = sequence.inclusive_jets(min_pt=_CLUSTERED_PT)
+    return fastjet.ClusterSequence(inputs, fastjet.JetDefinition(getattr(fastjet, f"{algorithm}_algorithm"), radius))
+
+
+def _momenta(jets: ak.Array, count: int) -> tuple[Ints, Floats]:
     event = np.repeat(np.arange(count), ak.num(jets).to_numpy())
     flat = ak.flatten(jets)
     p4 = np.column_stack([np.asarray(flat[name], dtype=np.float64) for name in ("px", "py", "pz", "E")])

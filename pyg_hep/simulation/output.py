@@ -1,4 +1,4 @@
-"""Writes simulated events to a ROOT file with NanoAOD's branches; unfinished files never have the final name."""
+"""Writes simulated events to a ROOT file, branches named as in NanoAOD; unfinished files never have the final name."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ _BUFFERED = 10_000  # events per ROOT basket: many small ones make files large a
 
 
 class EventWriter:
-    """Context manager that writes the trees ``Events`` and ``Runs``.
+    """Context manager that writes a tree of events and the tree ``Runs``.
 
     Events go to ``<path>.part`` in the same folder. The file gets its name when the block ends without an
     exception; after any exception, an interrupt included, the part is removed and what was at ``path`` stays.
 
     Args:
         path: the file to write; missing folders are made.
+        tree: name of the tree of events.
 
     Raises:
         PygHepError: if the file cannot be made.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, tree: str = "Events") -> None:
+        self.path, self.tree = path, tree
         self.part = path.with_name(path.name + ".part")
         self._waiting: list[EventColumns] = []
         self._events = 0
@@ -58,8 +59,13 @@ class EventWriter:
         if sum(part.scalars["event"].size for part in self._waiting) >= _BUFFERED:
             self._flush()
 
-    def finish(self, cross_section: float, cross_section_error: float, failed: int, vetoed: int | None = None) -> None:
-        """Write what waits, and ``Runs``: sums of weights, cross section [pb] with error, failed and vetoed ones."""
+    def finish(
+        self, cross_section: float, cross_section_error: float, failed: int, vetoed: int | None = None, **counts: int
+    ) -> None:  # fmt: skip
+        """Write what waits, and ``Runs``: sums of weights, cross section [pb] with error, failed and vetoed ones.
+
+        ``counts`` are further columns of ``Runs``.
+        """
         self._flush()
         runs: dict[str, Array] = {
             "run": np.array([1], dtype=np.uint32),
@@ -72,6 +78,7 @@ class EventWriter:
         }
         if vetoed is not None:
             runs["genEventVetoed"] = np.array([vetoed], dtype=np.int64)
+        runs |= {name: np.array([number], dtype=np.int64) for name, number in counts.items()}
         # mktree, as assigning a dictionary to a name would write an RNTuple.
         self._file.mktree("Runs", {name: values.dtype for name, values in runs.items()}).extend(runs)
 
@@ -87,8 +94,8 @@ class EventWriter:
         if not self._events:
             types = {name: values.dtype for name, values in scalars.items()}
             branches = types | {name: ak.type(record).content for name, record in records.items()}
-            self._file.mktree("Events", branches, title="simulated by pyg_hep")
-        self._file["Events"].extend(scalars | records)
+            self._file.mktree(self.tree, branches, title="simulated by pyg_hep")
+        self._file[self.tree].extend(scalars | records)
         weights = scalars["genWeight"].astype(np.float64)
         self._events += weights.size
         self._sum += float(weights.sum())

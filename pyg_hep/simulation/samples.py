@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -313,12 +312,3 @@ def bumblebee_samples(events: int, lhe_dir: Path | None = None) -> list[Sample]:
         lhe = (find_lhe(lhe_dir, "ttbar_dilepton", "ttbar_dilepton"),)
         samples.append(Sample("control/ttbar_dilepton", "ttbar_dilepton", round(0.1 * events), 402, lhe))
     return samples
-
-
-PRESETS: dict[str, Callable[[int, Path | None], list[Sample]]] = {
-    "ho": ho_samples,
-    "kishimoto": kishimoto_samples,
-    "abasov": abasov_samples,
-    "bumblebee": bumblebee_samples,
-}
-"""Value of ``--preset`` of ``examples/simulate.py`` -> its samples."""

@@ -50,7 +50,8 @@ def write_jetclass(path: Path, num_jets: int, seed: int = 0) -> Path:
     columns |= {name: (kind == k).astype(np.float32) for k, name in enumerate(flags)}
     charged = np.isin(kind, (0, 3, 4))
     columns["charge"] = np.where(charged, rng.choice([-1, 1], len(flat)), 0).astype(np.float32)
-    columns["d0val"] = rng.normal(0, 0.1, len(flat)).astype(np.float32)
+    for name, width in (("d0val", 0.1), ("d0err", 0.0), ("dzval", 0.2), ("dzerr", 0.0)):
+        columns[name] = np.where(charged, rng.normal(0, width, len(flat)) if width else 0.05, 0).astype(np.float32)
     names = ("QCD", "Hbb", "Hcc", "Hgg", "H4q", "Hqql", "Zqq", "Wqq", "Tbqq", "Tbl")
     branches: dict[str, Any] = {f"part_{n}": ak.unflatten(np.ascontiguousarray(v), counts) for n, v in columns.items()}
     label = np.arange(num_jets) % 10
