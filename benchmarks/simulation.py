@@ -1,4 +1,4 @@
-"""Events per second and core of the simulation: ttbar without multiparton interactions, one worker."""
+"""Events per second and core of the simulation without multiparton interactions, one worker: ttbar, jets of H to b b."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 from timing import row, seconds
 
 from pyg_hep.simulation import simulate
+from pyg_hep.simulation.boosted import simulate_jets
 
 EVENTS = 3000
+JETS = 1000
 
 
 def run() -> list[dict[str, Any]]:
@@ -22,4 +24,13 @@ def run() -> list[dict[str, Any]]:
             EVENTS / seconds(lambda s=s: simulate("ttbar", EVENTS, s, path, workers=1, progress=False))
             for s in (1, 2, 3)
         ]
-    return [row("simulation_ttbar_events_per_s_per_core", values, "events/s", "", "", 1)]
+        path = Path(folder) / "jets.root"
+        simulate_jets("Hbb", 50, 1, path, workers=1, progress=False)
+        jets = [
+            JETS / seconds(lambda s=s: simulate_jets("Hbb", JETS, s, path, workers=1, progress=False))
+            for s in (1, 2, 3)
+        ]
+    return [
+        row("simulation_ttbar_events_per_s_per_core", values, "events/s", "", "", 1),
+        row("simulation_hbb_jets_per_s_per_core", jets, "jets/s", "", "", 1),
+    ]

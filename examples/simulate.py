@@ -40,7 +40,9 @@ def parse() -> argparse.Namespace:
     what.add_argument(
         "--preset", metavar="NAME", help=f"all samples of a study: {', '.join(PRESETS)}; files that are there are kept"
     )
-    parser.add_argument("--events", "--jets", type=int, default=10_000, help="events or jets per file (default: %(default)s)")
+    parser.add_argument(
+        "--events", "--jets", type=int, default=10_000, help="events or jets per file (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of all random numbers (default: %(default)s)")
     parser.add_argument("--workers", type=int, help="worker processes (default: one per core)")
     parser.add_argument("--mpi", action="store_true", help="multiparton interactions: four to six times slower")

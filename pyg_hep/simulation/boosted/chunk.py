@@ -15,7 +15,7 @@ from pyg_hep.simulation.boosted.particle_flow import reconstruct, without_pile_u
 from pyg_hep.simulation.boosted.particles import PileUp, final_particles
 from pyg_hep.simulation.boosted.processes import MAX_PT, MIN_PT, JetProcess, find_jet_process
 from pyg_hep.simulation.boosted.truth import matched_jets
-from pyg_hep.simulation.columns import EventColumns, Floats, GeneratedEvents, Mask
+from pyg_hep.simulation.columns import EventColumns, Floats, GeneratedEvents, Ints, Mask
 from pyg_hep.simulation.generator import BATCH, Generator, generator_settings
 from pyg_hep.simulation.geometry import pt_eta_phi
 from pyg_hep.simulation.truth import generator_particles
@@ -51,14 +51,16 @@ class JetChunk:
 
 @dataclass(frozen=True)
 class JetCounts:
-    """What was made on the way to the jets that are written, and the cross section in pb of the channels' mean.
+    """What was made on the way to the jets that are written.
 
     Attributes:
         tried: events that were asked of the generator.
         failed: those of them that it could not make.
-        in_range: events whose leading jet within the range of pT and eta was looked at.
-        leading_matched: of these, events whose leading jet is of the class by the truth.
+        in_range: events that have a jet within the range of pT and eta.
+        leading_matched: of these, events whose leading such jet is of the class by the truth.
         matched: events with any jet of the class.
+        cross_section: of all events, the sum of the channels, decays included, in pb; with its statistical error.
+        cross_section_error: see ``cross_section``.
     """
 
     tried: int = 0
@@ -67,6 +69,7 @@ class JetCounts:
     leading_matched: int = 0
     matched: int = 0
     cross_section: float = 0.0
+    cross_section_error: float = 0.0
 
 
 def make_jets(chunk: JetChunk, report: Callable[[int], object] | None = None) -> tuple[EventColumns, JetCounts]:
@@ -120,8 +123,10 @@ def make_jets(chunk: JetChunk, report: Callable[[int], object] | None = None) ->
         "event": number.astype(np.uint64),
         "genWeight": np.ones(chunk.jets, dtype=np.float32),
     }
-    cross_section = float(np.mean([generator.cross_section[0] for generator in generators]))
-    return columns, JetCounts(*(int(n) for n in tally), cross_section)
+    value, error = np.array([generator.cross_section for generator in generators]).T
+    tried, failed, in_range, leading, matched = tally.tolist()
+    counts = JetCounts(tried, failed, in_range, leading, matched, float(value.sum()), float(np.hypot.reduce(error)))
+    return columns, counts
 
 
 def _jets_of(
@@ -152,7 +157,7 @@ def _jets_of(
     return jet_columns(process.label, p4, members), counts
 
 
-def _leading(among: Mask, event: Floats, pt: Floats) -> Mask:
+def _leading(among: Mask, event: Ints, pt: Floats) -> Mask:
     """Of the jets of a mask, the one with the highest pT in every event."""
     position = np.flatnonzero(among)
     position = position[np.lexsort((-pt[position], event[position]))]

@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from pyg_hep.simulation.boosted.detectors import Detector
-from pyg_hep.simulation.boosted.particle_flow import CHARGED_HADRON, ELECTRON, MUON, NEUTRAL_HADRON, PHOTON, Constituents
+from pyg_hep.simulation.boosted.particle_flow import (
+    CHARGED_HADRON,
+    ELECTRON,
+    MUON,
+    NEUTRAL_HADRON,
+    PHOTON,
+    Constituents,
+)
 from pyg_hep.simulation.boosted.processes import CLASSES, MAX_ETA, MAX_PT, MIN_PT
 from pyg_hep.simulation.boosted.substructure import RADIUS, soft_drop, subjettiness
 from pyg_hep.simulation.columns import Array, Collection, EventColumns, Floats, Ints
@@ -55,8 +62,8 @@ def jet_columns(label: str, p4: Floats, members: Constituents) -> EventColumns:
     """The branches of JetClass, one jet per entry: ``part_*``, ``jet_*`` and ``label_*``, all float32.
 
     ``part_deta`` has the sign of the jet's eta and grows with abs(eta), ``part_dphi`` is the difference in azimuth.
-    ``jet_nparticles`` counts the particles that are written, at most 128. The four-vector, the soft-drop mass (z_cut 0.1,
-    beta 0) and ``jet_tau1`` to ``jet_tau4`` are those of all particles.
+    ``jet_nparticles`` counts the particles that are written, at most 128. The four-vector, the soft-drop mass
+    (z_cut 0.1, beta 0) and ``jet_tau1`` to ``jet_tau4`` are those of all particles.
     """
     count = len(p4)
     pt, eta, phi = pt_eta_phi(*p4[:, :3].T)

@@ -130,7 +130,7 @@ FULL = Detector(
     dz=(0.070, 0.200),
     pile_up=20.0,
     track_dz=2.0,
-    neutral_pt=1.0,
+    neutral_pt=2.0,
     soft_drop=(0.1, 1.0),
 )
 """Like ATLAS, with 20 further collisions: curvature of the 2 T tracker (0.05 % pT, JINST 3 (2008) S08003), barrel

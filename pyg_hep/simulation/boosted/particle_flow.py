@@ -9,7 +9,7 @@ import numpy as np
 from pyg_hep.simulation.boosted.detectors import Calorimeter, Detector
 from pyg_hep.simulation.boosted.particles import Particles
 from pyg_hep.simulation.columns import Array, Floats, Ints, Mask
-from pyg_hep.simulation.geometry import pt_eta_phi
+from pyg_hep.simulation.geometry import group_sums, pt_eta_phi
 from pyg_hep.simulation.objects import smearing_factor
 
 CHARGED_HADRON, NEUTRAL_HADRON, PHOTON, ELECTRON, MUON = range(5)
@@ -119,8 +119,8 @@ def _cells(of: Particles, calorimeter: Calorimeter, kind: int, rng: np.random.Ge
     row = np.floor(eta / calorimeter.cell).astype(np.int64) + rows // 2
     column = np.floor((phi + np.pi) / step).astype(np.int64) % around
     cell, of_cell = np.unique((of.event * rows + row) * around + column, return_inverse=True)
-    energy = np.bincount(of_cell, weights=of.energy, minlength=cell.size)
-    from_pile_up = np.bincount(of_cell, weights=of.energy * of.pile_up, minlength=cell.size) > 0.5 * energy
+    energy = group_sums(of_cell, of.energy, cell.size)
+    from_pile_up = group_sums(of_cell, of.energy * of.pile_up, cell.size) > 0.5 * energy
     event, row, column = cell // (rows * around), cell // around % rows, cell % around
     eta = (row - rows // 2 + rng.random(cell.size)) * calorimeter.cell
     phi = (column + rng.random(cell.size)) * step - np.pi

@@ -13,7 +13,6 @@ from pyg_hep.simulation.geometry import expand_ranges, pt_eta_phi
 from pyg_hep.simulation.truth import INVISIBLE
 
 _MIN_PT = 0.1  # GeV; softer ones reach no calorimeter
-_LIBRARY = 300  # minimum-bias collisions per chunk
 _SPREAD = 50.0  # mm between vertices along the beam: sqrt(2) times the 35 mm of the LHC's luminous region (CMS, 2016)
 
 _CHARGES = {11: -1, 13: -1, 211: 1, 321: 1, 2212: 1, 3112: -1, 3222: 1, 3312: -1, 3334: -1}
@@ -61,21 +60,22 @@ def final_particles(events: GeneratedEvents) -> Particles:
 class PileUp:
     """Minimum-bias collisions of one chunk, to be laid over its events.
 
-    Every one of the 300 collisions that Pythia makes (``SoftQCD:nonDiffractive`` with multiparton interactions) is used
-    again and again, each time rotated about the beam by a random angle, with a random direction of the beam and a vertex
-    of its own.
+    Every one of the collisions that Pythia makes (``SoftQCD:nonDiffractive`` with multiparton interactions) is used
+    again and again, each time rotated about the beam by a random angle, with a random direction of the beam and a
+    vertex of its own.
 
     Args:
         seed: of Pythia.
         mean: of the Poisson number of collisions per event.
+        library: number of different collisions.
     """
 
-    def __init__(self, seed: int, mean: float) -> None:
+    def __init__(self, seed: int, mean: float, library: int = 300) -> None:
         lines = [
             "Print:quiet = on", "Random:setSeed = on", f"Random:seed = {seed}", "Beams:eCM = 13000.0",
             "ParticleDecays:limitTau0 = on", "ParticleDecays:tau0Max = 10.0", "SoftQCD:nonDiffractive = on",
         ]  # fmt: skip
-        made = [e for e, _ in Generator(lines, vertices=True).batches(_LIBRARY) if e is not None]
+        made = [e for e, _ in Generator(lines, vertices=True).batches(library) if e is not None]
         parts = [final_particles(events) for events in made]
         counts = np.concatenate(
             [np.bincount(part.event, minlength=e.count) for part, e in zip(parts, made, strict=True)]

@@ -52,8 +52,8 @@ def simulate_jets(
     Returns:
         The path of the file. Tree ``tree``: ``part_px`` and the other branches of up to 128 particles per jet, momenta
         in GeV, impact parameters in mm; ``jet_*``; ``label_*``. Tree ``Runs`` counts: ``genEventTried`` collisions,
-        ``genEventFailed`` of them, ``jetsInRange`` whose leading jet is within the range, ``jetsLeadingMatched`` of these
-        of the class by the truth, ``jetsMatched`` collisions with any such jet.
+        ``genEventFailed`` of them, ``jetsInRange`` that have a jet within the range, ``jetsLeadingMatched`` of these
+        whose leading one is of the class by the truth, ``jetsMatched`` collisions with any such jet.
 
     Raises:
         ConfigError: for an unknown process or detector, or an argument out of range.
@@ -82,10 +82,10 @@ def simulate_jets(
         for columns, found in _run(chunks, workers or os.cpu_count() or 1, bar):
             writer.write(columns)
             counts.append(found)
-        sections = np.array([found.cross_section for found in counts])
+        value, error = np.array([(found.cross_section, found.cross_section_error) for found in counts]).T
         writer.finish(
-            float(sections.mean()),
-            float(sections.std() / np.sqrt(sections.size)),
+            float(value.mean()),
+            float(np.hypot.reduce(error)) / value.size,
             sum(found.failed for found in counts),
             genEventTried=sum(found.tried for found in counts),
             jetsInRange=sum(found.in_range for found in counts),

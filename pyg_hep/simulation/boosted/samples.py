@@ -33,8 +33,8 @@ def omnilearn_samples(events: int, lhe_dir: Path | None = None) -> list[Sample]:
     ``jetclass`` and ``jetclass_top_tagging``.
 
     Args:
-        events: jets of each of the ten classes in ``pretraining/``; the files of ``top_tagging/`` have 1.5 times as many,
-            so that 20,000 give 42,000 jets for the training of a tagger.
+        events: jets of each of the ten classes in ``pretraining/``; the files of ``top_tagging/`` have 1.5 times as
+            many, so that 20,000 give 42,000 jets for the training of a tagger.
         lhe_dir: not used: Pythia has all of these processes.
     """
     samples: list[Sample] = [JetSample(f"pretraining/{label}", label, events, 501) for label in CLASSES]
