@@ -26,6 +26,13 @@ def source_tree(name: str) -> str:
     path = _source(name)
     if path is None or path.suffix != ".py" or not path.is_file():
         raise ConfigError(f"the module {name!r} has no source file that could be hashed: move the code into a file")
+    state = path.stat()
+    return _tree(path, (state.st_mtime_ns, state.st_size))
+
+
+@functools.cache
+def _tree(path: Path, stamp: tuple[int, int]) -> str:
+    """The tree of a file as it is at the time; a study asks for those of the library for each of its methods."""
     tree = ast.parse(path.read_bytes())
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

@@ -1,7 +1,8 @@
-"""``two_sample_auc``: how well a fixed classifier tells generated from true jets, beside what it finds in truth alone."""
+"""``two_sample_auc``: how well a fixed classifier tells generated from true jets, and true jets from one another."""
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,7 @@ def two_sample_auc(
     order = torch.from_numpy(rng.permutation(len(clouds[0].counts))[: 2 * jets])
     chosen = torch.from_numpy(rng.permutation(len(clouds[1].counts))[:jets])
     one, other = clouds[0].select(order[:jets]), clouds[0].select(order[jets:])
-    options = {"epochs": epochs, "seed": seed, "replicas": replicas, "threads": threads}
+    options: dict[str, Any] = {"epochs": epochs, "seed": seed, "replicas": replicas, "threads": threads}
     auc, error = _area(one, clouds[1].select(chosen), **options)
     floor, floor_error = _area(one, other, **options)
     return TwoSample(auc, error, floor, floor_error, jets)
@@ -145,8 +146,8 @@ def _area(
 ) -> tuple[float, float]:
     """AUC of the second sample against the first, and its error."""
     jets = len(one.counts)
-    ends = np.cumsum([0, *(round(share * jets) for share in SHARES[:2])]).tolist() + [jets]
-    parts = [torch.arange(first, last) for first, last in zip(ends, ends[1:], strict=False)]
+    ends = [*np.cumsum([0, *(round(share * jets) for share in SHARES[:2])]).tolist(), jets]
+    parts = [torch.arange(first, last) for first, last in itertools.pairwise(ends)]
     train, val, test = (_dataset(one.select(rows), other.select(rows)) for rows in parts)
     settings = TrainingSettings(
         epochs=epochs, batch_size=128, seed=seed, threads=threads, accelerator="cpu", progress=False,

@@ -156,8 +156,8 @@ NODE_COLUMNS: dict[str, ViewColumn] = {
     "particle_id": ViewColumn(lambda raw: particle_ids(raw).to(raw.dtype), size=SIZE),
 }
 """Column of an object -> how it is made; momenta, masses and energies in GeV. ``d_eta``, ``d_phi`` and ``d_r`` are
-relative to the sum of the event's four-vectors (the axis of a jet), ``outward_d_eta`` is ``d_eta`` times the sign of the
-axis's eta (-1 at 0), ``relative_pt`` is pt / total pt, ``log_rest_pt`` is
+relative to the sum of the event's four-vectors (the axis of a jet), ``outward_d_eta`` is ``d_eta`` times the sign of
+the axis's eta (-1 at 0), ``relative_pt`` is pt / total pt, ``log_rest_pt`` is
 ln(1 - pt / total pt)."""
 
 EVENT_COLUMNS: dict[str, ViewColumn] = {

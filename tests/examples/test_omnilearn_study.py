@@ -23,7 +23,7 @@ STUDY = {
     "transformer": {"hidden_channels": 8, "num_layers": 1, "heads": 2},
     "particles": 40, "jets": 150, "epochs": 1, "batch_size": 64, "ema": 0.5, "trials": [],
     "sizes": [{"events": events, "seeds": 1, "epochs": 1, "batch": 32} for events in (20, 40)],
-    "generated": 30, "calls": [2, 4], "jet_steps": 20, "two_sample_epochs": 1,
+    "generated": 30, "calls": [2, 4], "jet_steps": 5, "two_sample_epochs": 1,
 }  # fmt: skip
 BOTH = {"scratch", "finetuned", "finetuned/masked", "finetuned/top_fast"}
 

@@ -108,10 +108,10 @@ def run(job: Generation) -> dict[str, Any]:
         seconds = time.perf_counter() - start
         place = job.jets.place
         found = [observables(part, place.cache, COMPARED) for part in (made, reference)]
-        columns = [dict(zip(COMPARED, part.T, strict=True)) for part in found]
+        one, other = (dict(zip(COMPARED, table.T, strict=True)) for table in found)
         if importlib.util.find_spec("energyflow") is not None:
-            columns = [c | {"efps": _polynomials(part)} for c, part in zip(columns, (made, reference), strict=True)]
-        distances = generation_report(*columns)
+            one["efps"], other["efps"] = _polynomials(made), _polynomials(reference)
+        distances = generation_report(one, other)
         test = two_sample_auc(
             reference, made, epochs=job.study.two_sample_epochs, seed=_SEED, threads=place.threads
         )  # fmt: skip

@@ -205,7 +205,7 @@ def methods(study: Study, jobs: Sequence[OmniLearnPretraining]) -> tuple[list[Me
     """Rows of table I: those that are trained with either share of the jets, and those with all of them alone."""
     settings = TrainingSettings(patience=study.patience, progress=False, checkpoints=False, tensorboard=False)
     rates = replace(TAGGING, **study.tagging)
-    fresh = {"settings": settings, "optimisation": replace(rates, **study.scratch)}
+    fresh: dict[str, Any] = {"settings": settings, "optimisation": replace(rates, **study.scratch)}
     scratch: dict[str, Method] = {}
     for label, (backbone, view) in networks(study).items():
         name, _, variant = label.partition("/")

@@ -55,7 +55,7 @@ class Jets:
         return self.place.splits(card, self._simulated("pretraining", CLASSES), PRETRAINING)
 
     def tops(self, detector: str) -> list[EventDataset]:
-        """Training, validation and test jets: QCD (class 0) and top (class 1) as a detector, fast or full, sees them."""
+        """Training, validation and test jets: QCD (class 0) and top (class 1) as a detector (fast, full) sees them."""
         if detector == "full" and self.atlas:
             card = leading("atlas_top_tagging", self.particles)
             return self.place.splits(card, input_files(self.atlas, card.reader), TAGGING)

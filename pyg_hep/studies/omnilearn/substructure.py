@@ -1,4 +1,4 @@
-"""Substructure of jets as event columns: worked out once, kept beside the converted jets, read by trees and networks."""
+"""Substructure of jets as event columns: worked out once and kept, read by trees and networks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pyg_hep.loader import EventLoader
 from pyg_hep.studies.records import key_of
 
 OBSERVABLES = ("pt", "mass", "multiplicity", "tau1", "tau21", "tau32", "e2", "d2")
-COLUMNS = tuple(f"jet_{name}" for name in OBSERVABLES[:-1]) + ("jet_log_d2",)
+COLUMNS = (*(f"jet_{name}" for name in OBSERVABLES[:-1]), "jet_log_d2")
 """Event columns of jets: pT and mass in GeV, N-subjettiness, energy correlations; D2 has a long tail: ln(1 + D2)."""
 
 _JETS = 2_048
