@@ -1,4 +1,4 @@
-"""Events per second and core of the simulation without multiparton interactions, one worker: ttbar, jets of H to b b."""
+"""Events and jets per second and core, without multiparton interactions, one worker: ttbar, jets of H to b bbar."""
 
 from __future__ import annotations
 

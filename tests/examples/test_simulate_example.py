@@ -90,3 +90,25 @@ def test_interrupt_exits_130_with_a_sentence_and_leaves_no_file_and_no_process(t
             break
         assert time.monotonic() < deadline, "worker processes are still there"
         time.sleep(0.2)
+
+
+def test_jets_of_a_preset_say_how_many_are_of_their_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    from pyg_hep.simulation.boosted.samples import JetSample
+
+    spec = importlib.util.spec_from_file_location("simulate_example", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(script, "PRESETS", {"jets": lambda jets, _: [JetSample("part/Wqq", "Wqq", jets, 1)]})
+    arguments = ["--preset", "jets", "--jets", "5", "--output", str(tmp_path), "--workers", "1", "--quiet"]
+    monkeypatch.setattr(sys, "argv", ["simulate.py", *arguments])
+    script.main()
+    line = capsys.readouterr().out.strip().splitlines()[-1]
+    assert "part/Wqq.root: 5 events" in line
+    assert line.endswith("of the leading jets in range are of the class")
+    assert (tmp_path / "part" / "Wqq.json").is_file()
+    with uproot.open(tmp_path / "part" / "Wqq.root") as file:
+        assert file["tree"].num_entries == 5
