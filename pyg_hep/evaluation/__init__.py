@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from pyg_hep.evaluation.regression import boosted_regression
     from pyg_hep.evaluation.report import classification_report, paired_difference
     from pyg_hep.evaluation.similarity import ensemble_cka, linear_cka
+    from pyg_hep.evaluation.two_sample import TwoSample, two_sample_auc
 
 __all__ = [
     "Distance",
     "ObjectVariables",
     "SummaryVariables",
+    "TwoSample",
     "boosted_regression",
     "boosted_trees",
     "break_even",
@@ -53,6 +55,7 @@ __all__ = [
     "plot_scores",
     "plots",
     "sample_distance",
+    "two_sample_auc",
     "wasserstein_distance",
 ]
 
@@ -68,6 +71,7 @@ _MODULES = {
     "regression": ("boosted_regression",),
     "report": ("classification_report", "paired_difference"),
     "similarity": ("ensemble_cka", "linear_cka"),
+    "two_sample": ("TwoSample", "two_sample_auc"),
 }
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pyg_hep.errors import ConfigError, nearest
-from pyg_hep.inputs.inverses import Inverse, add_inverse
+from pyg_hep.inputs.inverses import Inverse, add_inverse, side
 from pyg_hep.inputs.particle_ids import SIZE, particle_ids
 from pyg_hep.inputs.raw import RawColumns
 from pyg_hep.kinematics import delta_phi, hypot
@@ -87,6 +87,11 @@ def _d_eta(raw: RawColumns) -> Tensor:
     return raw.p4[..., 1] - raw.spread(raw.total[..., 1])
 
 
+def _outward_d_eta(raw: RawColumns) -> Tensor:
+    # A jet seen from the other side is the same jet: positive points away from eta = 0.
+    return _d_eta(raw) * raw.spread(side(raw.total[..., 1]))
+
+
 def _d_phi(raw: RawColumns) -> Tensor:
     return delta_phi(raw.p4[..., 2], raw.spread(raw.total[..., 2]))
 
@@ -131,6 +136,7 @@ NODE_COLUMNS: dict[str, ViewColumn] = {
     "sin_phi": _momentum(lambda raw: raw.p4[..., 2].sin()),
     "cos_phi": _momentum(lambda raw: raw.p4[..., 2].cos()),
     "d_eta": _momentum(_d_eta),
+    "outward_d_eta": _momentum(_outward_d_eta),
     "d_phi": _momentum(_d_phi),
     "d_r": _momentum(lambda raw: hypot(_d_eta(raw), _d_phi(raw))),
     "log_rest_pt": _momentum(_log_rest(_p4(0), _total(0))),
@@ -150,8 +156,8 @@ NODE_COLUMNS: dict[str, ViewColumn] = {
     "particle_id": ViewColumn(lambda raw: particle_ids(raw).to(raw.dtype), size=SIZE),
 }
 """Column of an object -> how it is made; momenta, masses and energies in GeV. ``d_eta``, ``d_phi`` and ``d_r`` are
-relative to the sum of the event's four-vectors (the axis of a jet), ``relative_pt`` is pt / total pt, ``log_rest_pt``
-is ln(1 - pt / total pt)."""
+relative to the sum of the event's four-vectors (the axis of a jet), ``outward_d_eta`` is ``d_eta`` times the sign of
+the axis's eta (-1 at 0), ``relative_pt`` is pt / total pt, ``log_rest_pt`` is ln(1 - pt / total pt)."""
 
 EVENT_COLUMNS: dict[str, ViewColumn] = {
     "num_nodes": ViewColumn(lambda raw: raw.counts.to(raw.dtype)),

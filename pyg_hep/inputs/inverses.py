@@ -42,6 +42,11 @@ def _eta_of_pz(pz: Tensor, pt: Tensor) -> Tensor:
     return torch.asinh(torch.where(empty, 0.0, pz) / torch.where(empty, 1.0, pt))
 
 
+def side(total_eta: Tensor) -> Tensor:
+    """Sign of the pseudorapidity of an axis: 1, or -1 (also at 0)."""
+    return torch.where(total_eta > 0, 1.0, -1.0).to(total_eta.dtype)
+
+
 def _part(log_rest: Tensor, total: Tensor) -> Tensor:
     """From ln(1 - part / total); an estimate above 0 would be a negative momentum."""
     return -torch.expm1(log_rest.clamp(max=0.0)) * total
@@ -56,6 +61,7 @@ _INVERSES: list[Inverse] = [
     Inverse("phi", ("sin_phi", "cos_phi"), torch.atan2),
     Inverse("phi", ("d_phi", "total_phi"), torch.add),
     Inverse("eta", ("d_eta", "total_eta"), torch.add),
+    Inverse("eta", ("outward_d_eta", "total_eta"), lambda outward, total_eta: outward * side(total_eta) + total_eta),
     Inverse("pt", ("log_rest_pt", "total_pt"), _part),
     Inverse("energy", ("log_rest_energy", "total_energy"), _part),
     Inverse("eta", ("pz", "pt"), _eta_of_pz),

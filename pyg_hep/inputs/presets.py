@@ -44,7 +44,7 @@ PRESETS: dict[str, Preset] = {
     "particle_flow": Preset(("relative_pt", "d_eta", "d_phi")),
     "energy_flow": Preset(("d_eta", "d_phi")),
     "omnilearn": Preset(
-        ("d_eta", "d_phi", "log_rest_pt", "log_pt", "log_rest_energy", "log_energy", "d_r", "charge",
+        ("outward_d_eta", "d_phi", "log_rest_pt", "log_pt", "log_rest_energy", "log_energy", "d_r", "charge",
          "is_charged_hadron", "is_neutral_hadron", "is_photon", "is_electron", "is_muon"),
         events=("total_pt", "total_eta", "total_mass", "num_nodes"),
         constants=(

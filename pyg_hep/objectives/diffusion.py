@@ -72,7 +72,7 @@ class Diffusion(Objective, Denoiser):
 
     Args:
         num_classes: of the label that the generator is given; 0 for none.
-        columns: that are noised; None for all of the view. As published: ``("d_eta", "d_phi", "log_rest_pt")``.
+        columns: that are noised; None for all of the view. As published: ``("outward_d_eta", "d_phi", "log_rest_pt")``.
         parametrisation: ``"velocity"`` as published, ``"flow"`` (matching), or ``"noise"``.
         schedule: ``"cosine"`` (the published one) or ``"linear"``; None takes linear for a flow, else cosine.
         label_dropout: share of the training events whose label is hidden, so that jets can be made without one.

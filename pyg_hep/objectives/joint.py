@@ -22,7 +22,7 @@ from pyg_hep.objectives.event_inputs import EventInputs
 from pyg_hep.objectives.masked_objects import MaskedObjects
 from pyg_hep.objectives.meters import Metric, PartFigures, part_of
 
-OMNILEARN_COLUMNS = ("d_eta", "d_phi", "log_rest_pt")
+OMNILEARN_COLUMNS = ("outward_d_eta", "d_phi", "log_rest_pt")
 """Noised as published: the first three of the view ``omnilearn``."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
 from pyg_hep.readers import load_card
+from pyg_hep.readers.card import Card
 from pyg_hep.readers.files import split_tree
 
 
@@ -44,9 +45,9 @@ class Place:
         return {process: self.samples / part / f"{process}.root" for process in processes}
 
     def splits(
-        self, card: str, files: Mapping[str, Path] | Sequence[str], fractions: Mapping[str, float]
+        self, card: str | Card, files: Mapping[str, Path] | Sequence[str], fractions: Mapping[str, float]
     ) -> list[EventDataset]:
-        """The splits of some files, in the order of ``fractions``.
+        """The splits of some files, in the order of ``fractions``, read through a card or one of that name.
 
         Raises:
             ConfigError: when a file is not there.

@@ -52,8 +52,9 @@ def _weights_digest(folder: Path, stamps: tuple[tuple[int, int], ...]) -> str:
 _WITHOUT_INFLUENCE = (
     "analysis.entropy", "command", "errors", "export", "provenance", "readers", "simulation", "testing", "workers",
     "evaluation.cost", "evaluation.event_display", "evaluation.plots", "evaluation.report", "evaluation.similarity",
+    "evaluation.two_sample",
     "studies.abasov", "studies.bumblebee", "studies.command", "studies.curves", "studies.earlier", "studies.ho",
-    "studies.kishimoto", "studies.place",
+    "studies.kishimoto", "studies.omnilearn", "studies.place",
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ def test_columns_without_noise_give_the_four_vectors_back():
     """Relative to the jet's azimuth, and without masses, which three columns do not know."""
     view, batch = View.omnilearn().double(), jets()
     made = view(batch)
-    for names in (("d_eta", "d_phi", "log_rest_pt"), None):
+    for names in (("outward_d_eta", "d_phi", "log_rest_pt"), None):
         diffused = DiffusedColumns(view, names)
         z = diffused.data(made)
         p4 = diffused.momenta(view, made, z)
@@ -30,7 +30,7 @@ def test_columns_without_noise_give_the_four_vectors_back():
 
 def test_what_is_assumed_is_what_the_columns_do_not_say():
     for view, names, assumed in (
-        (View.omnilearn(), ("d_eta", "d_phi", "log_rest_pt"), ("total_phi", "mass")),
+        (View.omnilearn(), ("outward_d_eta", "d_phi", "log_rest_pt"), ("total_phi", "mass")),
         (View.omnilearn(), None, ("total_phi",)),
         (View(["pt", "eta", "phi", "mass"]), None, ()),
         (View(["log_pt", "eta", "phi"]), None, ("mass",)),
@@ -58,7 +58,7 @@ def test_the_model_input_is_a_changed_copy():
     view, batch = View.omnilearn(), jets()
     made = view(batch)
     before = {name: made[name].clone() for name in ("x", "p4", "u")}
-    diffused = DiffusedColumns(view, ("d_eta", "d_phi", "log_pt"))
+    diffused = DiffusedColumns(view, ("outward_d_eta", "d_phi", "log_pt"))
     z, time = torch.randn(14, 3), torch.tensor([0.0, 0.5, 1.0])
     noised = diffused.noised(view, made, z, time)
     assert all(torch.equal(made[name], values) for name, values in before.items())

@@ -15,7 +15,7 @@ from pyg_hep.schema import ObjectType
 from pyg_hep.testing.jets import random_jets
 from pyg_hep.training import EventModel
 
-OMNILEARN = ("d_eta", "d_phi", "log_rest_pt")
+OMNILEARN = ("outward_d_eta", "d_phi", "log_rest_pt")
 
 
 class Seen(Backbone):
@@ -89,7 +89,8 @@ def test_normal_particles_are_sampled_exactly(arguments, sampler):
     x = torch.tensor(mean)[y, None] + torch.tensor(width)[y, None] * noise
     # Second order in 64 steps: 1e-3 of a standard deviation.
     p4 = made.p4
-    torch.testing.assert_close(p4[:, 1], jets["total_eta"][of] + 0.215 * x[:, 0], atol=1e-3, rtol=0)
+    outward = torch.where(jets["total_eta"] > 0, 1.0, -1.0)[of]
+    torch.testing.assert_close(p4[:, 1], jets["total_eta"][of] + 0.215 * outward * x[:, 0], atol=1e-3, rtol=0)
     assert float(delta_phi(p4[:, 2], jets["total_phi"][of] + 0.215 * x[:, 1]).abs().max()) < 1e-3
     rest = x[:, 2] * 0.070 - 0.0278
     pt = (1.0 - rest.exp()).clamp(min=0.0) * jets["total_pt"][of]

@@ -102,6 +102,18 @@ def test_columns_relative_to_the_sum_of_the_event():
     assert made.u[0, :5].tolist() == pytest.approx([5.0, *total.tolist()])
 
 
+def test_omnilearn_sees_a_jet_the_same_from_either_side():
+    # arXiv:2502.14652 as its code has it: d eta times the sign of the jet's eta.
+    view, batch = View.omnilearn().double(), events(counts=(5, 9))
+    side = torch.sign(view.event_values(batch)[:, 1])
+    assert set(side.tolist()) == {-1.0, 1.0}
+    made = view(batch)
+    d_eta = View(["d_eta"]).double()(batch).x[:, 0]
+    torch.testing.assert_close(view.physical(made.x)[:, 0], d_eta * side[batch.batch])
+    batch.p4[:, 1] *= -1
+    torch.testing.assert_close(view(batch).x, made.x)
+
+
 def test_stored_columns_by_name_and_by_position():
     batch = events()
     made = View(["d0", "covariance[2]", "pt"], events=["rho", "scales[1]"]).double()(batch)
@@ -209,6 +221,7 @@ def test_a_column_that_never_varies_keeps_its_scale():
         (PRESETS["abasov"].columns, ()),
         (["px", "py", "pz", "energy"], ()),
         (["d_eta", "d_phi", "log_pt", "mass"], ("total_eta", "total_phi")),
+        (["outward_d_eta", "d_phi", "log_pt", "mass"], ("total_eta", "total_phi")),
     ],
 )
 def test_four_vectors_come_back(columns, known):

@@ -168,7 +168,7 @@ def test_nothing_but_the_noised_columns_and_the_jet_is_seen():
     total_pt, total_eta = (view.event_values(batch)[batch.batch, k] for k in (0, 1))
     pt = total_pt * (1.0 - (z[:, 2] * 0.070 - 0.0278).exp()).clamp(min=0.0)
     torch.testing.assert_close(seen.p4[:, 0], pt, rtol=1e-4, atol=1e-3)
-    torch.testing.assert_close(seen.p4[:, 1], total_eta + 0.215 * z[:, 0])
+    torch.testing.assert_close(seen.p4[:, 1], total_eta + 0.215 * total_eta.sign() * z[:, 0])
     torch.testing.assert_close(seen.p4[:, 2], 0.215 * z[:, 1])
     assert torch.equal(seen.p4[:, 3], torch.zeros(16))
     negative = model.objective.diffused.negative(view, z)
@@ -247,7 +247,7 @@ def test_learns_where_particles_are_and_is_loaded_again(tmp_path):
     sizes = {"hidden_channels": 16, "num_layers": 1, "heads": 2, "neighbours": 3, "layer_scale": 0.5}
     model = EventModel(
         PointEdgeTransformer.omnilearn(**sizes),
-        Diffusion(2, ("d_eta", "d_phi", "log_pt"), layer_scale=0.5),
+        Diffusion(2, ("outward_d_eta", "d_phi", "log_pt"), layer_scale=0.5),
         optimisation=Optimisation(learning_rate=3e-3),
     )
     val = random_jets(200, seed=1)
@@ -274,12 +274,12 @@ def test_what_cannot_be():
     ):
         with pytest.raises(ConfigError, match=message):
             Diffusion(**arguments)
-    with pytest.raises(ConfigError, match="cannot noise 'd_etas': did you mean 'd_eta'"):
-        setup(columns=["d_etas"])
-    with pytest.raises(ConfigError, match="the noised columns d_eta, d_phi do not determine a momentum"):
-        setup(columns=["d_eta", "d_phi"])
+    with pytest.raises(ConfigError, match="cannot noise 'd_phis': did you mean 'd_phi'"):
+        setup(columns=["d_phis"])
+    with pytest.raises(ConfigError, match="the noised columns outward_d_eta, d_phi do not determine a momentum"):
+        setup(columns=["outward_d_eta", "d_phi"])
     with pytest.raises(ConfigError, match="different columns to noise"):
-        setup(columns=["d_eta", "d_eta"])
+        setup(columns=["d_phi", "d_phi"])
     model, batch = setup()
     with pytest.raises(ConfigError, match="one of 2 classes, which 'y' of .* does not hold"):
         model.objective.measure(random_jets(6, num_classes=3))

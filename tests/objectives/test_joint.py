@@ -145,7 +145,7 @@ def test_pretrains_a_small_transformer_and_keeps_or_drops_its_heads(tmp_path):
     torch.manual_seed(0)
     model = EventModel(
         PointEdgeTransformer.omnilearn(**SIZES),
-        Joint.omnilearn(2, columns=("d_eta", "d_phi", "log_pt"), layer_scale=0.5),
+        Joint.omnilearn(2, columns=("outward_d_eta", "d_phi", "log_pt"), layer_scale=0.5),
         optimisation=Optimisation(learning_rate=3e-3),
     )
     settings = TrainingSettings(epochs=2, batch_size=32, ema=0.9, progress=False, checkpoints=False, tensorboard=False)
