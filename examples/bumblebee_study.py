@@ -5,18 +5,20 @@
 
 Stages: ``tops`` (networks, trees and classical methods reconstruct m(ttbar)); ``ablation`` (each table of the embedding
 left out); ``finetune`` (toponium and initial state, with the networks of ``tops``); ``report`` (tables and figures 2A,
-2B, 2C and 3); ``all`` does everything. Whatever is finished is kept and not done again while data, code and arguments
-are the same: networks in --output, trainings as lines of --records. ``--size small`` is a transformer of 0.2 million
-parameters for two cores (about five hours), ``published`` and ``large_batch`` the 57 million of the paper for a GPU.
+2B, 2C and 3); ``all`` does everything, and ``recorded`` reports on all of --records, whatever calls trained it.
+Whatever is finished is kept and not done again while data, code and arguments are the same: networks in --output,
+trainings as lines of --records. ``--size small`` is a transformer of 0.2 million parameters for two cores (about six
+hours), ``published`` and ``large_batch`` the 57 million of the paper for a GPU.
 """
 
 from pathlib import Path
 
 from pyg_hep import command
 from pyg_hep.studies.bumblebee import recipes, report
-from pyg_hep.studies.command import changed, finetune_stage, place_of, study_options, write_report
+from pyg_hep.studies.command import changed, finetune_stage, place_of, recorded, study_options, write_report
 
-STAGES = ("tops", "ablation", "finetune", "report", "all")
+STAGES = ("tops", "ablation", "finetune", "report", "all", "recorded")
+TASKS = {"tops": ("tops",), "ablation": ("ablation",), "finetune": ("toponium", "initial_state")}
 
 
 def main() -> None:
@@ -27,6 +29,9 @@ def main() -> None:
     study = changed(recipes.SIZES[options.size], options.study)
     study.check()
     output = command.start_run(options.output, parser, options)
+    if options.stage == "recorded":
+        write_report(report.make({name: recorded(options, *tasks) for name, tasks in TASKS.items()}, output), options)
+        return
     place = place_of("bumblebee", options)
 
     tops = recipes.plan_tops(study, place)

@@ -17,6 +17,7 @@ from pyg_hep.studies.place import Place
 from pyg_hep.studies.plan import Run
 from pyg_hep.studies.pretraining import Pretraining, pretrain_missing, pretrained
 from pyg_hep.studies.records import Records
+from pyg_hep.studies.statistics import label
 
 Study = TypeVar("Study")
 
@@ -111,10 +112,27 @@ def finetune_stage(runs: Sequence[Run], options: Namespace, stage: str = "finetu
     return records
 
 
+def recorded(options: Namespace, *tasks: str) -> Records:
+    """All records of some tasks in ``--records``, whatever plans they are of.
+
+    Raises:
+        ConfigError: when records of one method are of different code, and so no seeds of one thing.
+    """
+    records = Records(options.records)
+    mine = [record for record in records.records if record["task"] in tasks]
+    code: dict[tuple[str, str], str] = {}
+    for record in mine:
+        of = record["task"], label(record)
+        if code.setdefault(of, record["code"]) != record["code"]:
+            raise ConfigError(f"{options.records} has records of {' '.join(of)} by different code: keep one of them")
+    records.keep(record["key"] for record in mine)
+    return records
+
+
 def write_report(report: dict[str, Any], options: Namespace) -> None:
-    """Write ``results.json``, and after everything was done the summary that others read."""
+    """Write ``results.json``, and where it is of everything the summary that others read."""
     report = {**report, **command.note(), "options": json.loads(json.dumps(vars(options), default=str))}
     command.write_results(Path(options.output), report)
-    if options.stage == "all":
+    if options.stage in ("all", "recorded"):
         Path(options.summary).parent.mkdir(parents=True, exist_ok=True)
         Path(options.summary).write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -66,3 +66,20 @@ def test_what_is_finished_is_not_done_again(call, study: Path):
         assert done.returncode == 0, done.stderr[-3000:]
         assert "0 trainings to do" in done.stdout
     assert (study / "records" / "runs.jsonl").read_text() == lines
+
+
+def test_a_report_on_all_records_is_that_of_their_plan_and_refuses_those_of_two_codes(call, study: Path):
+    path = study / "records" / "runs.jsonl"
+    expected = json.loads((study / "bumblebee.json").read_text())
+    done = call(study, "--stage", "recorded", "--summary", "recorded.json")
+    assert done.returncode == 0, done.stderr[-3000:]
+    made = json.loads((study / "recorded.json").read_text())
+    assert made["summary"] == expected["summary"]
+    assert made["runs"] == expected["runs"]
+    lines = path.read_text().splitlines()
+    record = next(r for r in map(json.loads, lines) if (r["task"], r["method"]) == ("tops", "masked"))
+    record |= {"seed": 2, "code": "other", "key": "other"}
+    (study / "mixed.jsonl").write_text("\n".join([*lines, json.dumps(record)]) + "\n")
+    done = call(study, "--stage", "recorded", "--records", "mixed.jsonl")
+    assert done.returncode == 1
+    assert "tops masked by different code" in done.stderr

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 from pyg_hep.errors import PygHepError
 from pyg_hep.evaluation.plots.style import COLOURS, integer_ticks, looks, mark_outside, place_legend, png_figure
@@ -130,6 +132,11 @@ def plot_curves(
                 alpha=0.85,
             )  # fmt: skip
         axes.set(xscale="log", yscale="log" if logarithmic else "linear", xlabel=horizontal, ylabel=label)
+        numbers = sorted({number for points in curves.values() for number in points})
+        # The labels that matplotlib chooses overlap where numbers span little more than a power of ten.
+        if len(numbers) <= 6 and all(b >= 2 * a > 0 for a, b in pairwise(numbers)):
+            axes.set_xticks(numbers, [f"{number:,d}" for number in numbers])
+            axes.xaxis.set_minor_formatter(NullFormatter())
         for sizes, figures, colour in drawn:
             mark_outside(axes, sizes, figures, colour)
         place_legend(axes)
