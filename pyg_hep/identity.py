@@ -30,7 +30,7 @@ _PLAIN = (type(None), bool, int, str, bytes, bytearray, complex, type(Ellipsis),
 _NOT_CODE = {
     "__abstractmethods__", "__annotate_func__", "__annotations__", "__annotations_cache__", "__dataclass_fields__",
     "__dataclass_params__", "__dict__", "__doc__", "__firstlineno__", "__module__", "__orig_bases__",
-    "__parameters__", "__static_attributes__", "__weakref__", "_abc_impl",
+    "__parameters__", "__slotnames__", "__static_attributes__", "__weakref__", "_abc_impl",
 }  # fmt: skip
 _DESCRIPTORS = (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType)
 _SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)

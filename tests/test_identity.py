@@ -1,3 +1,4 @@
+import copy
 import enum
 import functools
 import os
@@ -212,6 +213,23 @@ def test_use_leaves_the_digest_as_it_is(transform):
     before = callable_digest(transform)
     transform(random_events(num_events=5, seed=1))
     assert callable_digest(transform) == before
+
+
+def test_a_copy_leaves_the_digest_as_it_is():
+    """Python notes the slots of a class in the class, when one of its objects is copied or pickled first."""
+
+    class Threshold:
+        def __init__(self, at):
+            self.at = at
+
+        def __call__(self, data):
+            return data.pt > self.at
+
+    cut = Threshold(3)
+    before = callable_digest(cut)
+    copy.copy(cut)
+    assert "__slotnames__" in vars(Threshold)
+    assert callable_digest(cut) == before
 
 
 LOCK = threading.Lock()
