@@ -71,6 +71,15 @@ def run_in_processes(
             connection.close()
 
 
+def as_they_end(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int, *, import_main: bool = False
+) -> Iterator[Result]:
+    """Results as the tasks end: one by one in this process, or of several; arguments of :func:`run_in_processes`."""
+    if workers <= 1:
+        return map(function, tasks)
+    return (result for _, result in run_in_processes(function, tasks, workers, import_main=import_main))
+
+
 def in_order(results: Iterable[tuple[int, Result]]) -> Iterator[Result]:
     """The results of :func:`run_in_processes` in the order of the tasks."""
     early: dict[int, Result] = {}

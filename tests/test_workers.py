@@ -13,7 +13,7 @@ import time
 import pytest
 
 from pyg_hep.errors import PygHepError
-from pyg_hep.workers import in_order, run_in_processes
+from pyg_hep.workers import as_they_end, in_order, run_in_processes
 
 
 def alive_children() -> int:
@@ -80,3 +80,9 @@ def test_functions_with_bound_arguments_can_be_run():
     results = run_in_processes(functools.partial(operator.mul, 3), [1, 2], 1)
     with contextlib.closing(results):
         assert list(results) == [(0, 3), (1, 6)]
+
+
+def test_results_are_the_same_in_this_process_and_in_others():
+    assert list(as_they_end(math.factorial, range(5), 1)) == [1, 1, 2, 6, 24]
+    assert sorted(as_they_end(math.factorial, range(5), 2)) == [1, 1, 2, 6, 24]
+    assert list(as_they_end(math.factorial, [], 2)) == []

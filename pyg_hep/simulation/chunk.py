@@ -13,7 +13,7 @@ import numpy as np
 from pyg_hep.errors import PygHepError
 from pyg_hep.simulation.columns import Array, EventColumns, Floats, GeneratedEvents, Ints
 from pyg_hep.simulation.detector import simulate_detector
-from pyg_hep.simulation.generator import BATCH, Generator, generator_settings
+from pyg_hep.simulation.generator import BATCH, Generator, generator_seed, generator_settings
 from pyg_hep.simulation.lhe import Slice, events_of, write_slice
 from pyg_hep.simulation.matching import standard_output_closed, veto_hook
 from pyg_hep.simulation.processes import find_process
@@ -49,8 +49,7 @@ class Chunk:
 
     def generator_seed(self, variant: int, attempt: int) -> int:
         """A seed that Pythia accepts, 1 to 900,000,000."""
-        state = self.seed_sequence(1, variant, attempt).generate_state(1, np.uint64)[0]
-        return int(state % np.uint64(900_000_000)) + 1
+        return generator_seed(self.seed_sequence(1, variant, attempt))
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ Only containers and their concatenation live here; physics is in the modules tha
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +76,23 @@ class Momenta(Protocol):
     @property
     def energy(self) -> Floats:
         """See ``px``."""
+
+
+class Rows:
+    """A data class of arrays, all with a row for each object."""
+
+    def select(self, keep: Array) -> Self:
+        """The objects where ``keep`` (mask or positions) says so."""
+        return type(self)(*(getattr(self, name)[keep] for name in self._names()))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """One after the other, in the order given."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls._names()))
+
+    @classmethod
+    def _names(cls) -> tuple[str, ...]:
+        return tuple(column.name for column in dataclasses.fields(cls))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

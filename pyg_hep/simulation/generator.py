@@ -48,6 +48,12 @@ def generator_settings(process: Process, seed: int, mpi: bool, lhe: Path | None,
     return lines
 
 
+def generator_seed(random: np.random.SeedSequence) -> int:
+    """A seed that Pythia accepts, 1 to 900,000,000."""
+    state = random.generate_state(1, np.uint64)[0]
+    return int(state % np.uint64(900_000_000)) + 1
+
+
 class Generator:
     """One initialised Pythia, source of event batches.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pyg_hep.schema import DEFAULT_MASS, ObjectType
 from pyg_hep.simulation import response
-from pyg_hep.simulation.columns import Array, Collection, Floats, GeneratedEvents, Ints, Mask
+from pyg_hep.simulation.columns import Array, Collection, Floats, GeneratedEvents, Ints, Mask, Rows
 from pyg_hep.simulation.geometry import delta_r, group_sums, invariant_mass, pairs, pt_eta_phi
 from pyg_hep.simulation.truth import HadronicTaus, is_hadron
 
@@ -36,7 +36,7 @@ class Visible:
 
 
 @dataclass(frozen=True)
-class Objects:
+class Objects(Rows):
     """Reconstructed objects of one kind, shape ``[N]`` each, in GeV; ``charge`` in units of e."""
 
     event: Ints
@@ -46,14 +46,9 @@ class Objects:
     mass: Floats
     charge: Ints
 
-    def select(self, keep: Array) -> Objects:
-        """The objects where ``keep`` (mask or positions) says so."""
-        return Objects(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
-
     def append(self, other: Objects) -> Objects:
         """These and the ``other`` objects."""
-        names = self.__dataclass_fields__
-        return Objects(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in names))
+        return Objects.concatenate([self, other])
 
     def collection(self, count: int, charged: bool = True, **extra: Array) -> Collection:
         """Ordered by falling pT within each of ``count`` events, in the types of NanoAOD."""

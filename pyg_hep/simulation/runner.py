@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from pyg_hep.errors import ConfigError, PygHepError
-from pyg_hep.simulation.chunk import CHUNK_SIZE, Chunk, ChunkResult, make_chunk
+from pyg_hep.errors import ConfigError
+from pyg_hep.simulation.chunk import CHUNK_SIZE, Chunk, make_chunk
+from pyg_hep.simulation.chunks import check_arguments, run_chunks
 from pyg_hep.simulation.lhe import HardEvents, Slice
 from pyg_hep.simulation.output import EventWriter
 from pyg_hep.simulation.processes import PROCESSES, find_process
 from pyg_hep.simulation.sherpa import HOW_TO_GET_IT, RUN_CARDS, find_sherpa, make_hard_events
-from pyg_hep.workers import in_order, run_in_processes
 
 
 def simulate(
@@ -93,7 +92,8 @@ def simulate(
             EventWriter(output) as writer,
             tqdm(total=events, desc=process, unit=" events", disable=not progress, file=sys.stderr) as bar,
         ):
-            for result in _run(chunks, workers or os.cpu_count() or 1, bar):
+            sizes = [chunk.events for chunk in chunks]
+            for result in run_chunks(make_chunk, chunks, sizes, workers or os.cpu_count() or 1, bar):
                 writer.write(result.columns)
                 results.append(
                     (
@@ -136,14 +136,7 @@ def simulate(
 
 
 def _check(process: str, events: int, seed: int, output: Path, workers: int | None, has_lhe: bool) -> None:
-    for package in ("pythia8mc", "fastjet"):
-        if importlib.util.find_spec(package) is None:
-            raise PygHepError(f"simulation needs the package {package}: pip install pyg_hep[simulation]")
-    for name, value, least in (("events", events, 1), ("seed", seed, 0), ("workers", workers, 1)):
-        if value is not None and (not isinstance(value, int | np.integer) or value < least):
-            raise ConfigError(f"{name} must be an integer of at least {least}, not {value!r}")
-    if output.is_dir():
-        raise ConfigError(f"output must be a file, and {output} is a folder")
+    check_arguments(output, events=(events, 1), seed=(seed, 0), workers=(workers, 1))
     how = PROCESSES[process]
     if not how.native and not has_lhe and find_sherpa(process) is None:
         native = ", ".join(name for name, p in PROCESSES.items() if p.native)
@@ -162,17 +155,3 @@ def _chunks(
         Chunk(process, int(seed), k, size[k], mpi, slices[k] if slices else None, settings, matching)
         for k, first in enumerate(range(0, events, CHUNK_SIZE))
     ]
-
-
-def _run(chunks: list[Chunk], workers: int, bar: tqdm) -> Iterator[ChunkResult]:
-    if min(workers, len(chunks)) == 1:
-        return (make_chunk(chunk, bar.update) for chunk in chunks)
-    return in_order(_count(run_in_processes(make_chunk, chunks, workers), chunks, bar))
-
-
-def _count(
-    results: Iterator[tuple[int, ChunkResult]], chunks: list[Chunk], bar: tqdm
-) -> Iterator[tuple[int, ChunkResult]]:
-    for position, result in results:
-        bar.update(chunks[position].events)
-        yield position, result

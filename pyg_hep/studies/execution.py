@@ -15,7 +15,7 @@ from pyg_hep.studies.plan import Run
 from pyg_hep.studies.records import Records
 from pyg_hep.studies.statistics import label, measure, with_error
 from pyg_hep.training import EventModel, process
-from pyg_hep.workers import run_in_processes
+from pyg_hep.workers import as_they_end
 
 EFFICIENCIES = np.linspace(0.02, 1.0, 50)
 """Of the signal, where the curve of a record is taken."""
@@ -55,10 +55,7 @@ def execute_all(runs: Sequence[Run], workers: int = 1) -> Iterator[dict[str, Any
     for run in runs:
         run.key  # noqa: B018  found before anything is trained: what is missing is said at once
     with tqdm(total=len(runs), desc="Training", unit="run", disable=None) as bar:
-        results: Iterator[tuple[int, dict[str, Any]]] = enumerate(map(execute, runs))
-        if workers > 1:
-            results = run_in_processes(execute, runs, workers, import_main=True)
-        for _, record in results:
+        for record in as_they_end(execute, runs, workers, import_main=True):
             yield record
             bar.update()
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import abc
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
@@ -15,7 +15,9 @@ from pyg_hep.studies.methods import described, modules_of, plain
 from pyg_hep.studies.place import Place
 from pyg_hep.studies.records import Records, code_digest, data_digest, key_of, weights_digest
 from pyg_hep.training import EventModel, TrainingSettings, pretrain, process, shipped_models
-from pyg_hep.workers import run_in_processes
+from pyg_hep.workers import as_they_end
+
+Job = TypeVar("Job")
 
 NOTE = "pretraining.json"
 """In the folder of a pretraining: the key of what was, or is being, trained there."""
@@ -134,10 +136,22 @@ def pretrain_missing(jobs: Sequence[Pretraining], records: Records, workers: int
     """
     todo = [job for job in jobs if not is_done(job)]
     print(f"{len(todo)} networks to pretrain: {', '.join(job.name for job in todo)}")
-    done: Iterable[dict[str, Any]] = map(run, todo)
-    if workers > 1:
-        done = (record for _, record in run_in_processes(run, todo, workers, import_main=True))
-    for record in done:
+    record_all(run, todo, records, workers, note)
+
+
+def record_all(
+    run: Callable[[Job], dict[str, Any]], jobs: Sequence[Job], records: Records, workers: int, note: Mapping[str, Any]
+) -> None:  # fmt: skip
+    """Run jobs; the record of each is written, and printed but for its tables, as it ends.
+
+    Args:
+        run: makes the record of a job; importable by name.
+        jobs: what is run.
+        records: where records are written.
+        workers: jobs at the same time.
+        note: further entries of every new record, such as the commit and the date.
+    """
+    for record in as_they_end(run, jobs, workers, import_main=True):
         records.append({**record, **note})
         print(json.dumps({k: v for k, v in record.items() if not isinstance(v, dict)}), flush=True)
 

@@ -174,7 +174,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path):
 @pytest.mark.parametrize("package", ["pythia8mc", "fastjet"])
 def test_a_missing_package_is_one_sentence_that_says_what_to_install(package: str, tmp_path: Path, monkeypatch):
     find = importlib.util.find_spec
-    monkeypatch.setattr(runner.importlib.util, "find_spec", lambda name: None if name == package else find(name))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else find(name))
     with pytest.raises(PygHepError, match=rf"needs the package {package}: pip install pyg_hep\[simulation\]"):
         simulate("ggF", 5, 1, tmp_path / "a.root", progress=False)
 

@@ -147,6 +147,28 @@ def graph_batches(source: Any, batch_size: int, device: Any = None) -> Iterator[
         yield from EventLoader(source, batch_size, device=device)
 
 
+def with_masses(events: Any, m_ttbar: Any, weight: Any, needs: str) -> tuple[DileptonEvents, Floats, Floats]:
+    """Events that something is fitted to, with their true masses [GeV] and weights, ``[N]`` each.
+
+    Args:
+        events: as :func:`~pyg_hep.analysis.reconstruct_tops` takes them.
+        m_ttbar: true mass [GeV], shape ``[N]``.
+        weight: of the events, ``[N]``; None is 1.
+        needs: beginning of the sentence that refuses events of which none can be used.
+
+    Raises:
+        PygHepError: for other than one mass per event, or without an event that can be used.
+    """
+    if not isinstance(events, DileptonEvents):
+        events = DileptonEvents.from_graphs(events)
+    truth = np.asarray(m_ttbar, np.float64)
+    if truth.shape != (len(events),):
+        raise PygHepError(f"{len(events)} events need as many true masses, got shape {truth.shape}")
+    if not events.usable.any():
+        raise PygHepError(f"{needs} at least one dileptonic event")
+    return events, truth, np.ones(len(events)) if weight is None else np.asarray(weight, np.float64)
+
+
 def _of_batch(batch: Any, first: int) -> DileptonEvents:
     """Events of one batch, the first of which is number ``first`` of all."""
     size, of = int(batch.num_graphs), batch.batch

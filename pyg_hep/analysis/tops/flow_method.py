@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pyg_hep.analysis.tops.events import DileptonEvents, Reason
+from pyg_hep.analysis.tops.events import DileptonEvents, Reason, with_masses
 from pyg_hep.analysis.tops.momenta import Floats, Ints, mass
 from pyg_hep.analysis.tops.network import graphs_of
 from pyg_hep.analysis.tops.result import ONE_SIGMA, TWO_SIGMA, TopPairs
 from pyg_hep.analysis.tops.smearing import box_muller, uniform_numbers
-from pyg_hep.errors import ConfigError, PygHepError, nearest
+from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.metrics import weighted_quantiles
 from pyg_hep.objectives import TopFlow
 from pyg_hep.training import EventModel
@@ -87,17 +87,10 @@ class FlowMethod:
         Raises:
             PygHepError: for other than one mass per event, or without an event that can be used.
         """
-        if not isinstance(events, DileptonEvents):
-            events = DileptonEvents.from_graphs(events)
-        truth = np.asarray(m_ttbar, np.float64)
-        if truth.shape != (len(events),):
-            raise PygHepError(f"{len(events)} events need as many true masses, got shape {truth.shape}")
+        events, truth, weights = with_masses(events, m_ttbar, weight, "the intervals of a distribution need")
         usable = events.usable
-        if not usable.any():
-            raise PygHepError("the intervals of a distribution need at least one dileptonic event")
-        below = [_probability_below(truth[rows], m_ttbar) for rows, _, m_ttbar, _ in self._masses(events)]
+        below = [_probability_below(truth[rows], sampled) for rows, _, sampled, _ in self._masses(events)]
         level = np.abs(2.0 * np.concatenate(below) - 1.0)[usable]
-        weights = np.ones(len(events)) if weight is None else np.asarray(weight, np.float64)
         fitted = copy.copy(self)
         fitted.levels = tuple(float(p) for p in weighted_quantiles(level, PROMISED, weights[usable]))
         return fitted

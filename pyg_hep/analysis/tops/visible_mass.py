@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pyg_hep.analysis.tops.events import DileptonEvents
+from pyg_hep.analysis.tops.events import DileptonEvents, with_masses
 from pyg_hep.analysis.tops.momenta import Floats, mass, on_shell
 from pyg_hep.analysis.tops.pairing import choose_pairing
 from pyg_hep.analysis.tops.result import TopPairs
-from pyg_hep.errors import ConfigError, PygHepError
+from pyg_hep.errors import ConfigError
 from pyg_hep.metrics import weighted_quantiles
 
 
@@ -47,15 +47,8 @@ class VisibleMass:
         Raises:
             PygHepError: for other than one mass per event, or without an event that can be used.
         """
-        if not isinstance(events, DileptonEvents):
-            events = DileptonEvents.from_graphs(events)
-        truth = np.asarray(m_ttbar, np.float64)
-        if truth.shape != (len(events),):
-            raise PygHepError(f"{len(events)} events need as many true masses, got shape {truth.shape}")
+        events, truth, weights = with_masses(events, m_ttbar, weight, "the scale of the visible mass needs")
         usable = events.usable
-        if not usable.any():
-            raise PygHepError("the scale of the visible mass needs at least one dileptonic event")
-        weights = np.ones(len(events)) if weight is None else np.asarray(weight, np.float64)
         ratio = visible_mass(events)[usable] / truth[usable]
         return VisibleMass(1.0 / float(weighted_quantiles(ratio, 0.5, weights[usable])), self.pairing)
 

@@ -16,7 +16,7 @@ from pyg_hep.simulation.boosted.particles import PileUp, final_particles
 from pyg_hep.simulation.boosted.processes import MAX_PT, MIN_PT, JetProcess, find_jet_process
 from pyg_hep.simulation.boosted.truth import matched_jets
 from pyg_hep.simulation.columns import EventColumns, Floats, GeneratedEvents, Ints, Mask
-from pyg_hep.simulation.generator import BATCH, Generator, generator_settings
+from pyg_hep.simulation.generator import BATCH, Generator, generator_seed, generator_settings
 from pyg_hep.simulation.geometry import pt_eta_phi
 from pyg_hep.simulation.truth import generator_particles
 
@@ -45,8 +45,7 @@ class JetChunk:
 
     def generator_seed(self, generator: int) -> int:
         """A seed that Pythia accepts, 1 to 900,000,000."""
-        state = self.seed_sequence(1, generator).generate_state(1, np.uint64)[0]
-        return int(state % np.uint64(900_000_000)) + 1
+        return generator_seed(self.seed_sequence(1, generator))
 
 
 @dataclass(frozen=True)

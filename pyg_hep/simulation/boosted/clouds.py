@@ -15,8 +15,8 @@ from pyg_hep.simulation.boosted.particle_flow import (
     PHOTON,
     Constituents,
 )
-from pyg_hep.simulation.boosted.processes import CLASSES, MAX_ETA, MAX_PT, MIN_PT
-from pyg_hep.simulation.boosted.substructure import RADIUS, soft_drop, subjettiness
+from pyg_hep.simulation.boosted.processes import CLASSES, MAX_ETA, MAX_PT, MIN_PT, RADIUS
+from pyg_hep.simulation.boosted.substructure import soft_drop, subjettiness
 from pyg_hep.simulation.columns import Array, Collection, EventColumns, Floats, Ints
 from pyg_hep.simulation.geometry import group_sums, pt_eta_phi
 from pyg_hep.simulation.jets import cluster_members

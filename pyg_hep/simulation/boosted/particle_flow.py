@@ -8,7 +8,7 @@ import numpy as np
 
 from pyg_hep.simulation.boosted.detectors import Calorimeter, Detector
 from pyg_hep.simulation.boosted.particles import Particles
-from pyg_hep.simulation.columns import Array, Floats, Ints, Mask
+from pyg_hep.simulation.columns import Floats, Ints, Mask, Rows
 from pyg_hep.simulation.geometry import group_sums, pt_eta_phi
 from pyg_hep.simulation.objects import smearing_factor
 
@@ -16,7 +16,7 @@ CHARGED_HADRON, NEUTRAL_HADRON, PHOTON, ELECTRON, MUON = range(5)
 
 
 @dataclass(frozen=True)
-class Constituents:
+class Constituents(Rows):
     """Reconstructed particles, sorted by event, shape ``[N]`` each; momenta in GeV, impact parameters in mm.
 
     ``d0`` and ``dz`` with their errors are those of tracks, 0 for all others. ``pile_up`` is the truth of a track, and
@@ -35,10 +35,6 @@ class Constituents:
     dz: Floats
     dz_error: Floats
     pile_up: Mask
-
-    def select(self, keep: Array) -> Constituents:
-        """The particles where ``keep`` (mask or positions) says so."""
-        return Constituents(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
 
 
 def reconstruct(particles: Particles, detector: Detector, rng: np.random.Generator) -> Constituents:
@@ -64,8 +60,7 @@ def reconstruct(particles: Particles, detector: Detector, rng: np.random.Generat
         _cells(particles.select(~track & electromagnetic), detector.ecal, PHOTON, rng),
         _cells(particles.select(~track & ~electromagnetic & (kind != 13)), detector.hcal, NEUTRAL_HADRON, rng),
     ]
-    names = Constituents.__dataclass_fields__
-    all_kinds = Constituents(*(np.concatenate([getattr(part, name) for part in found]) for name in names))
+    all_kinds = Constituents.concatenate(found)
     return all_kinds.select(np.argsort(all_kinds.event, kind="stable"))
 
 

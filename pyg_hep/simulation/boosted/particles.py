@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyg_hep.simulation.boosted.detectors import MAX_ETA
-from pyg_hep.simulation.columns import Array, Floats, GeneratedEvents, Ints, Mask
+from pyg_hep.simulation.columns import Floats, GeneratedEvents, Ints, Mask, Rows
 from pyg_hep.simulation.generator import Generator
 from pyg_hep.simulation.geometry import expand_ranges, pt_eta_phi
 from pyg_hep.simulation.truth import INVISIBLE
@@ -19,7 +19,7 @@ _CHARGES = {11: -1, 13: -1, 211: 1, 321: 1, 2212: 1, 3112: -1, 3222: 1, 3312: -1
 
 
 @dataclass(frozen=True)
-class Particles:
+class Particles(Rows):
     """Final visible particles within abs(eta) < 3 and above 0.1 GeV, sorted by event, shape ``[V]`` each.
 
     ``vertex`` [V, 3] is where they were made, in mm relative to the hard collision; ``pile_up`` marks other collisions.
@@ -33,10 +33,6 @@ class Particles:
     energy: Floats
     vertex: Floats
     pile_up: Mask
-
-    def select(self, keep: Array) -> Particles:
-        """The particles where ``keep`` (mask or positions) says so."""
-        return Particles(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
 
     @property
     def charge(self) -> Ints:
@@ -83,8 +79,7 @@ class PileUp:
         self.mean = mean
         self.stop = np.cumsum(counts)
         self.first = self.stop - counts
-        names = Particles.__dataclass_fields__
-        self.library = Particles(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        self.library = Particles.concatenate(parts)
 
     def overlay(self, particles: Particles, count: int, rng: np.random.Generator) -> Particles:
         """The particles of ``count`` events with those of a random number of further collisions."""
@@ -108,6 +103,5 @@ class PileUp:
             vertex=np.column_stack([cos * x - sin * y, sin * x + cos * y, side * z + place[collision]]),
             pile_up=np.ones(collision.size, dtype=bool),
         )
-        names = Particles.__dataclass_fields__
-        both = Particles(*(np.concatenate([getattr(particles, n), getattr(added, n)]) for n in names))
+        both = Particles.concatenate([particles, added])
         return both.select(np.argsort(both.event, kind="stable"))

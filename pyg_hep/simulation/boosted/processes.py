@@ -16,6 +16,8 @@ CLASSES = ("QCD", "Hbb", "Hcc", "Hgg", "H4q", "Hqql", "Zqq", "Wqq", "Tbqq", "Tbl
 
 MIN_PT, MAX_PT, MAX_ETA = 500.0, 1000.0, 2.0
 """Range of the jets of JetClass in GeV and pseudorapidity."""
+RADIUS = 0.8
+"""Of the anti-kt jets, and of what belongs to one."""
 
 PARTONS = (1, 2, 3, 4, 5, 21)
 

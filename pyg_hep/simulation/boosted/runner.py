@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from pyg_hep.errors import ConfigError, PygHepError
 from pyg_hep.simulation.boosted.chunk import CHUNK_SIZE, JetChunk, JetCounts, make_jets
 from pyg_hep.simulation.boosted.detectors import find_detector
 from pyg_hep.simulation.boosted.processes import find_jet_process
-from pyg_hep.simulation.columns import EventColumns
+from pyg_hep.simulation.chunks import check_arguments, run_chunks
 from pyg_hep.simulation.output import EventWriter
-from pyg_hep.workers import in_order, run_in_processes
 
 
 def simulate_jets(
@@ -62,14 +59,7 @@ def simulate_jets(
     output = Path(output)
     find_jet_process(process)
     find_detector(detector)
-    for package in ("pythia8mc", "fastjet"):
-        if importlib.util.find_spec(package) is None:
-            raise PygHepError(f"simulation needs the package {package}: pip install pyg_hep[simulation]")
-    for name, value, least in (("jets", jets, 1), ("seed", seed, 0), ("workers", workers, 1)):
-        if value is not None and (not isinstance(value, int | np.integer) or value < least):
-            raise ConfigError(f"{name} must be an integer of at least {least}, not {value!r}")
-    if output.is_dir():
-        raise ConfigError(f"output must be a file, and {output} is a folder")
+    check_arguments(output, jets=(jets, 1), seed=(seed, 0), workers=(workers, 1))
     chunks = [
         JetChunk(process, detector, int(seed), k, min(CHUNK_SIZE, jets - first), mpi, tuple(settings))
         for k, first in enumerate(range(0, jets, CHUNK_SIZE))
@@ -79,7 +69,8 @@ def simulate_jets(
         EventWriter(output, "tree") as writer,
         tqdm(total=jets, desc=process, unit=" jets", disable=not progress, file=sys.stderr) as bar,
     ):
-        for columns, found in _run(chunks, workers or os.cpu_count() or 1, bar):
+        sizes = [chunk.jets for chunk in chunks]
+        for columns, found in run_chunks(make_jets, chunks, sizes, workers or os.cpu_count() or 1, bar):
             writer.write(columns)
             counts.append(found)
         value, error = np.array([(found.cross_section, found.cross_section_error) for found in counts]).T
@@ -93,17 +84,3 @@ def simulate_jets(
             jetsMatched=sum(found.matched for found in counts),
         )
     return output
-
-
-def _run(chunks: list[JetChunk], workers: int, bar: tqdm) -> Iterator[tuple[EventColumns, JetCounts]]:
-    if min(workers, len(chunks)) == 1:
-        return (make_jets(chunk, bar.update) for chunk in chunks)
-    return in_order(_count(run_in_processes(make_jets, chunks, workers), chunks, bar))
-
-
-def _count(
-    results: Iterator[tuple[int, tuple[EventColumns, JetCounts]]], chunks: list[JetChunk], bar: tqdm
-) -> Iterator[tuple[int, tuple[EventColumns, JetCounts]]]:  # fmt: skip
-    for position, result in results:
-        bar.update(chunks[position].jets)
-        yield position, result

@@ -7,10 +7,10 @@ import warnings
 import awkward as ak
 import numpy as np
 
+from pyg_hep.simulation.boosted.processes import RADIUS
 from pyg_hep.simulation.columns import Floats, Mask, Momenta
 from pyg_hep.simulation.jets import cluster_sequence
 
-RADIUS = 0.8
 _ALL = 1000.0  # a radius beyond all distances: every particle of a jet ends in one
 
 

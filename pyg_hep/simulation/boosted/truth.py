@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyg_hep.simulation.boosted.processes import JetProcess
+from pyg_hep.simulation.boosted.processes import RADIUS, JetProcess
 from pyg_hep.simulation.columns import Collection, Floats, Ints, Mask
 from pyg_hep.simulation.geometry import delta_r, group_sums, pairs
 from pyg_hep.simulation.truth import NEUTRINOS
-
-RADIUS = 0.8
 
 
 def matched_jets(

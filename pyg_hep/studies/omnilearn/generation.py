@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,13 +18,14 @@ import torch
 from pyg_hep.datasets import EventDataset
 from pyg_hep.evaluation import energy_flow_polynomials, generation_report, two_sample_auc
 from pyg_hep.generation import DDIM, FlowMidpoint, JetGenerator, Sampler, generate_particles, jet_columns
+from pyg_hep.inputs import View
 from pyg_hep.loader import EventLoader
 from pyg_hep.studies.omnilearn.recipes import FLOW, JOINT, Study
 from pyg_hep.studies.omnilearn.samples import Jets
 from pyg_hep.studies.omnilearn.substructure import observables
+from pyg_hep.studies.pretraining import record_all
 from pyg_hep.studies.records import Records, code_digest, data_digest, key_of, weights_digest
 from pyg_hep.training import EventModel, process
-from pyg_hep.workers import run_in_processes
 
 SAMPLERS: dict[str, type[Sampler]] = {JOINT: DDIM, FLOW: FlowMidpoint}
 """Pretraining -> how jets come out of noise."""
@@ -131,14 +133,22 @@ def _table(job: Generation, model: EventModel, asked: EventDataset) -> Mapping[s
     true = jet_columns(model.view, asked)
     if job.columns == TRUE:
         return true
-    train = job.jets.ten_classes()[0]
+    generator = _column_generator(job.jets, job.study.jet_steps, json.dumps(model.view.config()))
+    return generator.sample(true["y"], seed=_SEED)
+
+
+# It is the same for every number of calls, and for both networks: a minute each.
+@functools.lru_cache(1)
+def _column_generator(jets: Jets, steps: int, view_config: str) -> JetGenerator:
+    """Trained on training jets, of which it makes what the view with these arguments says of a jet."""
+    view, train = View(**json.loads(view_config)), jets.ten_classes()[0]
     rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(_SEED))[:_LEARNED]
     with process.isolated():
         process.seed_everything(_SEED)
-        names = [*model.view.events, *(() if "num_nodes" in model.view.events else ("num_nodes",))]
+        names = [*view.events, *(() if "num_nodes" in view.events else ("num_nodes",))]
         generator = JetGenerator(names, num_classes=train.num_classes)
-        generator.fit(jet_columns(model.view, train.index_select(rows.sort().values)), job.study.jet_steps)
-    return generator.sample(true["y"], seed=_SEED)
+        generator.fit(jet_columns(view, train.index_select(rows.sort().values)), steps)
+    return generator
 
 
 def _polynomials(jets: EventDataset) -> np.ndarray:
@@ -158,9 +168,4 @@ def generate_missing(
     """
     todo = [job for job in jobs if job.key not in records]
     print(f"{len(todo)} samples of jets to make, {len(jobs) - len(todo)} recorded in {records.path}")
-    done: Iterable[dict[str, Any]] = map(run, todo)
-    if workers > 1:
-        done = (record for _, record in run_in_processes(run, todo, workers, import_main=True))
-    for record in done:
-        records.append({**record, **note})
-        print(json.dumps({k: v for k, v in record.items() if not isinstance(v, dict)}), flush=True)
+    record_all(run, todo, records, workers, note)
