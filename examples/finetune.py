@@ -2,8 +2,10 @@
 
     python examples/finetune.py --signal a.root --background b.root
 
-trains, on the same events: a network from scratch, the pretrained network fine-tuned, and boosted trees on summary
-variables; prints accuracy and AUC on test events that none of them saw, and saves the fine-tuned model of every
+trains, on the same events: a network from scratch; boosted trees on event variables; and the pretrained network
+fine-tuned, as a linear probe, stacked under the trees (which then see its representation and class probabilities
+too), and the mean of stack and fine-tuned network. Says which of them cross-validation on the training events
+recommends, prints accuracy and AUC on test events that none of them saw, and saves the fine-tuned model of every
 seed. Without --pretrained the newest model of examples/pretrain.py or examples/quickstart.py is taken.
 """
 
@@ -16,7 +18,19 @@ from pyg_hep.errors import ConfigError
 from pyg_hep.evaluation import plots
 from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification
-from pyg_hep.studies import FineTuned, FromScratch, Method, Size, Task, Trees, learning_curve
+from pyg_hep.studies import (
+    FineTuned,
+    FromScratch,
+    LinearProbe,
+    Mean,
+    Method,
+    Size,
+    StackedTrees,
+    Task,
+    Trees,
+    cross_validate,
+    learning_curve,
+)
 from pyg_hep.studies.statistics import with_error
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings
 
@@ -49,6 +63,7 @@ def main() -> None:
     parser.add_argument("--cache", default="runs/cache", help="folder for converted events")
     parser.add_argument("--events_per_class", type=int | None, default=None, help="training events; default: all")
     parser.add_argument("--seeds", type=list[int], default=[1, 2, 3], help="one training of each method per seed")
+    parser.add_argument("--folds", type=int, default=3, help="of the recommendation; 0 for none")
     parser.add_argument("--workers", type=int, default=2, help="trainings at the same time, one thread each")
     parser.add_argument("--training", type=TrainingSettings, default=TrainingSettings(batch_size=256, patience=10))
     parser.add_argument("--optimisation", type=Optimisation, default=Optimisation(backbone_learning_rate=1e-5))
@@ -77,10 +92,19 @@ def main() -> None:
     settings = replace(chosen.training, progress=False, tensorboard=True)
     methods: list[Method] = [FromScratch(everything, settings=settings, optimisation=chosen.scratch), Trees()]
     if pretrained is not None:
-        methods.insert(1, FineTuned(pretrained, settings=settings, optimisation=chosen.optimisation))
-    curve, records = learning_curve(
-        task, methods, [Size(size, tuple(options.seeds))], output=output, workers=options.workers
-    )
+        tuned, stacked = (
+            FineTuned(pretrained, settings=settings, optimisation=chosen.optimisation),
+            StackedTrees(pretrained=pretrained),
+        )
+        methods += [tuned, LinearProbe(pretrained), stacked, Mean((tuned, stacked))]
+    point, folds = Size(size, tuple(options.seeds)), {}
+    if options.folds:
+        folds = cross_validate(
+            task, methods, point, output=output / "folds", number=options.folds, workers=options.workers
+        )
+        print(f"recommended by {options.folds} folds of the training events: {next(iter(folds))}; AUC in them:")
+        print("  " + ", ".join(f"{name} {with_error(mean, error, 4)}" for name, (mean, error) in folds.items()))
+    curve, records = learning_curve(task, methods, [point], output=output, workers=options.workers)
     figures = curve[size]
     for method, row in figures.items():
         cells = [f"{name} {with_error(row[name], row[f'{name}_error'], 4)}" for name in ("accuracy", "auc")]
@@ -99,6 +123,7 @@ def main() -> None:
         output,
         {
             "task": figures,
+            "folds": folds,
             "events_per_class": size,
             "test_events": len(test),
             "seeds": options.seeds,

@@ -5,16 +5,21 @@ from pyg_hep.studies.methods import FineTuned, Fitted, FromScratch, Method, Tree
 from pyg_hep.studies.records import Records
 from pyg_hep.studies.task import Size, Task
 from pyg_hep.studies.tuned import Tuned
+from pyg_hep.studies.ways import LinearProbe, Mean, StackedTrees, cross_validate
 
 __all__ = [
     "FineTuned",
     "Fitted",
     "FromScratch",
+    "LinearProbe",
+    "Mean",
     "Method",
     "Records",
     "Size",
+    "StackedTrees",
     "Task",
     "Trees",
     "Tuned",
+    "cross_validate",
     "learning_curve",
 ]

@@ -86,9 +86,13 @@ def _made(kind: Any, entries: Any, name: str) -> Any:
 
 
 def place_of(preset: str, options: Namespace) -> Place:
-    """The place that the options name; several workers train with one thread each."""
+    """The place that the options name; every training has one thread.
+
+    One worker too: two studies on two cores, each with a thread per core, wait for one another in every operation
+    and were measured ten times slower.
+    """
     folders = (Path(options.samples), Path(options.cache), Path(options.output))
-    return Place(preset, *folders, threads=1 if options.workers > 1 else None)
+    return Place(preset, *folders, threads=1)
 
 
 def pretrain_stage(jobs: Sequence[Pretraining], options: Namespace) -> list[dict[str, Any]]:

@@ -56,9 +56,9 @@ class Fitted:
 
     def columns(self) -> dict[str, Any]:
         """What its record keeps: epochs, times [s], and every validation figure by epoch."""
-        if not self.history:
-            return {}
         tuned = {} if self.tuned is None else {"tuned": dict(self.tuned)}
+        if not self.history:
+            return tuned
         curves = {name: [epoch[name] for epoch in self.history] for name in self.history[0] if name.startswith("val_")}
         return {
             "epochs": len(self.history), "best_epoch": self.best_epoch, "seconds": self.seconds,

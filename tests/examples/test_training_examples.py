@@ -65,7 +65,10 @@ def test_fine_tuning_finds_the_model_and_compares_with_scratch_and_trees(folder)
     run = folder / "runs" / "finetune"
     results = json.loads((run / "results.json").read_text())
     assert results["pretrained"] == "runs/pretrain/model"
-    for method in ("scratch", "finetuned", "trees"):
+    methods = {"scratch", "finetuned", "trees", "probe", "stacked", "mean"}
+    assert set(results["folds"]) == methods
+    assert all(0.0 <= mean <= 1.0 and error >= 0.0 for mean, error in results["folds"].values())
+    for method in methods:
         assert {"accuracy", "accuracy_error", "auc", "auc_error"} <= set(results["task"][method])
     for plot in ("roc.png", "loss.png", "score.png"):
         assert (run / plot).stat().st_size > 5000
@@ -145,7 +148,7 @@ def test_every_shipped_configuration_runs(succeed, folder):
             "finetune": [
                 *("--signal", "signal.root", "--background", "background.root"),
                 *("--output", f"runs/{config.stem}", "--seeds", "[1]", "--events_per_class", "100"),
-                *("--workers", "1"),
+                *("--workers", "1", "--folds", "0"),
             ],
         }[config.stem.partition("_")[0]]
         succeed(script, "--config", config, *arguments, *SHORT, cwd=folder)
@@ -162,8 +165,11 @@ def test_quickstart_at_a_reduced_size(succeed, tmp_path):
     results = json.loads((run / "results.json").read_text())
     assert set(results["tasks"]) == {"WH_ZH", "stop_ttH"}
     for name, task in results["tasks"].items():
-        for method in ("scratch", "finetuned"):
+        shipped = [f"{way}/shipped" for way in ("finetuned", "probe", "stacked", "mean")]
+        for method in ("scratch", "finetuned", "trees", *shipped):
             assert {"accuracy", "accuracy_error", "auc", "auc_error"} <= set(task[method])
+            assert f"{method} " in stdout
+        assert task["mean/shipped"]["baseline"] == "trees"
         assert f"roc_{name}.png" in {p.name for p in run.iterdir()}
     assert results["seconds"] > 0
     assert "stop_ttH" in stdout
