@@ -115,8 +115,7 @@ def main() -> None:
     tasks = {}
     for name, (signal, background) in TASKS.items():
         classes = {background: task_files[background], signal: task_files[signal]}
-        splits = [EventDataset(options.cache, cards["tasks"], classes, split=s) for s in ("train", "val", "test")]
-        task = Task(name, *splits)
+        task = Task(name, *(EventDataset(options.cache, cards["tasks"], classes, split=s) for s in SPLITS["tasks"]))
         curve, records = learning_curve(task, methods, [size], output=output / "tasks", workers=options.workers)
         figures = curve[options.events_per_class]
         tasks[name] = {**figures, "gain": figures["finetuned"]["gain"], "test_events": len(task.test)}
@@ -131,12 +130,11 @@ def main() -> None:
     print(f"\n{options.events_per_class} training events per class, {len(options.seeds)} seeds; accuracy and AUC in %")
     print(f"{'task':10s} {'method':18s} {'accuracy':>14s} {'AUC':>14s}")
     for name, figures in tasks.items():
-        for row in (figures[method.label] for method in methods):
-            lines = {label(row): row, f"  over {row['baseline']}": row.get("gain")}
-            for text, values in ((text, values) for text, values in lines.items() if values is not None):
-                pairs = [(values[k], values[f"{k}_error"]) for k in ("accuracy", "auc")]
-                cells = [with_error(*pair, scale=100, sign=values is not row) for pair in pairs]
-                print(f"{name:10s} {text:18s} {cells[0]:>14s} {cells[1]:>14s}")
+        for text, row in ((method.label, figures[method.label]) for method in methods):
+            lines = {text: row, f"  over {row.get('baseline')}": row.get("gain")}
+            for line, of in ((line, of) for line, of in lines.items() if of is not None):
+                cells = [with_error(of[k], of[f"{k}_error"], 2, 100, of is not row) for k in ("accuracy", "auc")]
+                print(f"{name:10s} {line:18s} {cells[0]:>14s} {cells[1]:>14s}")
     print("errors: spread over seeds and test events; over: the difference, paired on the same events")
     gains = {name: (f["gain"]["accuracy"], f["gain"]["accuracy_error"]) for name, f in tasks.items()}
     plots.plot_gains(gains, output / "gain.png")
