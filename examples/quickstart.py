@@ -35,7 +35,7 @@ SPLITS = {
     "tasks": {"train": 0.4, "val": 0.1, "test": 0.5},
 }
 SHIPPED = "ho-multiclass"  # its pretraining events were simulated with other seeds
-SEEDS_OF_SAMPLES = {"pretraining": 1, "tasks": 5}
+SEEDS_OF_SAMPLES = {"pretraining": 1, "tasks": 6}
 
 
 def sample(process: str, purpose: str, events: int, folder: Path, workers: int | None) -> Path:
