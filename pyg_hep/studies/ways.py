@@ -113,7 +113,7 @@ class StackedTrees(Trees):
         components: of the representation, at most as many as it has columns and there are training events; 0 for none.
     """
 
-    pretrained: str | Path = field(default="ho-multiclass", metadata={"argument": False})
+    pretrained: str | Path = field(kw_only=True, metadata={"argument": False})
     components: int = 32
     name: str = field(default="stacked", kw_only=True)
 
