@@ -92,10 +92,8 @@ def main() -> None:
     settings = replace(chosen.training, progress=False, tensorboard=True)
     methods: list[Method] = [FromScratch(everything, settings=settings, optimisation=chosen.scratch), Trees()]
     if pretrained is not None:
-        tuned, stacked = (
-            FineTuned(pretrained, settings=settings, optimisation=chosen.optimisation),
-            StackedTrees(pretrained=pretrained),
-        )
+        tuned = FineTuned(pretrained, settings=settings, optimisation=chosen.optimisation)
+        stacked = StackedTrees(pretrained=pretrained)
         methods += [tuned, LinearProbe(pretrained), stacked, Mean((tuned, stacked))]
     point, folds = Size(size, tuple(options.seeds)), {}
     if options.folds:

@@ -54,6 +54,14 @@ class Fitted:
         tested = predict(result.model, test)
         return cls(tested, result.history, result.best_epoch, result.seconds, result.probe_seconds, result.model)
 
+    @classmethod
+    def of_probability(cls, probability: np.ndarray, test: EventDataset) -> Fitted:
+        """What a classifier without epochs says of test events: class probabilities ``[N, C]``."""
+        names = test.class_names
+        columns = dict(zip(names, probability.T, strict=True))
+        y, weight = (test.column(name).numpy() for name in ("y", "weight"))
+        return cls(Predictions(columns, y, weight, names))
+
     def columns(self) -> dict[str, Any]:
         """What its record keeps: epochs, times [s], and every validation figure by epoch."""
         tuned = {} if self.tuned is None else {"tuned": dict(self.tuned)}
@@ -305,6 +313,12 @@ def table_of(variables: Variables, dataset: EventDataset) -> np.ndarray:
     return np.concatenate([variables(batch) for batch in EventLoader(dataset, 8192)])
 
 
+def balanced_labels(dataset: EventDataset) -> tuple[np.ndarray, np.ndarray]:
+    """Classes of all events, and their weights scaled such that every class has the same sum."""
+    y, weight = (dataset.column(name).numpy() for name in ("y", "weight"))
+    return y, class_balance(y, weight)
+
+
 @dataclass(frozen=True)
 class Trees(Method):
     """Boosted trees on event variables: the anchor without a network.
@@ -319,9 +333,10 @@ class Trees(Method):
 
     def fit(self, task: Task, seed: int, output: Path) -> Fitted:
         """Train and test; validation events are not used, the trees choose their settings within the training ones."""
-        y, weight = (task.train.column(name).numpy() for name in ("y", "weight"))
-        model = boosted_trees(table_of(self.variables, task.train), y, class_balance(y, weight), seed=seed)
-        names = task.train.class_names
-        probability = dict(zip(names, model.predict_proba(table_of(self.variables, task.test)).T, strict=True))
-        truth, weight = (task.test.column(name).numpy() for name in ("y", "weight"))
-        return Fitted(Predictions(probability, truth, weight, names))
+        train, test = self.tables(task, seed)
+        model = boosted_trees(train, *balanced_labels(task.train), seed=seed)
+        return Fitted.of_probability(model.predict_proba(test), task.test)
+
+    def tables(self, task: Task, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """What the trees see of training and of test events, ``[N, F]``; the seed is of what is fitted for it."""
+        return table_of(self.variables, task.train), table_of(self.variables, task.test)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,33 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
-from pyg_hep.evaluation import boosted_trees
 from pyg_hep.studies.execution import execute_all
-from pyg_hep.studies.methods import Fitted, Method, Trees, table_of
+from pyg_hep.studies.methods import Fitted, Method, Trees, balanced_labels
 from pyg_hep.studies.plan import plan
-from pyg_hep.studies.records import weights_digest
-from pyg_hep.studies.statistics import class_balance
+from pyg_hep.studies.records import key_of, weights_digest
+from pyg_hep.studies.statistics import label
 from pyg_hep.studies.task import Size, Task
 from pyg_hep.training import EventModel, predict, represent
-from pyg_hep.training.predict import Predictions
 from pyg_hep.training.pretrained import find_folder
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
 _FOLDS = 5
 _LEAST = 1e-7  # of a probability before its logarithm
-
-
-def _labels(dataset: EventDataset) -> tuple[np.ndarray, np.ndarray]:
-    """Classes and weights."""
-    y, weight = (dataset.column(name).numpy() for name in ("y", "weight"))
-    return y, weight
-
-
-def _fitted(probability: np.ndarray, test: EventDataset) -> Fitted:
-    y, weight = _labels(test)
-    return Fitted(Predictions(dict(zip(test.class_names, probability.T, strict=True)), y, weight, test.class_names))
 
 
 @dataclass(frozen=True)
@@ -73,13 +58,13 @@ class LinearProbe(Method):
         from sklearn.preprocessing import StandardScaler
 
         model = EventModel.from_pretrained(self.pretrained)
-        x, (y, weight) = represent(model, task.train)[1].astype(np.float64), _labels(task.train)
+        x = represent(model, task.train)[1].astype(np.float64)
+        y, w = balanced_labels(task.train)
         if np.bincount(y).min() < _FOLDS:
             raise ConfigError(f"{self.label}: {_FOLDS} folds need as many events of each class, got {np.bincount(y)}")
         scaler = StandardScaler().fit(x)
         x = scaler.transform(x)
-        w = np.abs(class_balance(y, weight))
-        w = w / w.mean()
+        w = np.abs(w) / np.abs(w).mean()
         folds = list(StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(x, y))
 
         def classifier(strength: float, rows: np.ndarray) -> LogisticRegression:
@@ -92,7 +77,7 @@ class LinearProbe(Method):
 
         best = min(self.strengths, key=loss)
         tested = scaler.transform(represent(model, task.test)[1].astype(np.float64))
-        fitted = _fitted(classifier(best, np.arange(len(y))).predict_proba(tested), task.test)
+        fitted = Fitted.of_probability(classifier(best, np.arange(len(y))).predict_proba(tested), task.test)
         return replace(fitted, tuned={"strength": best})
 
     def weights(self) -> str:
@@ -117,15 +102,15 @@ class StackedTrees(Trees):
     components: int = 32
     name: str = field(default="stacked", kw_only=True)
 
-    def fit(self, task: Task, seed: int, output: Path) -> Fitted:
-        """Train and test, as :class:`Trees` does."""
+    def tables(self, task: Task, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Event variables, components and log-probabilities side by side."""
         from sklearn.decomposition import PCA
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         model = EventModel.from_pretrained(self.pretrained)
         sets = (task.train, task.test)
-        tables = [[table_of(self.variables, events)] for events in sets]
+        tables = [[variables] for variables in super().tables(task, seed)]
         if self.components:
             seen = [represent(model, events)[1].astype(np.float64) for events in sets]
             number = min(self.components, *seen[0].shape)
@@ -137,9 +122,7 @@ class StackedTrees(Trees):
             if said.class_names:
                 table.append(np.log(said.probability.clip(_LEAST)))
         train, test = (np.concatenate(table, axis=1) for table in tables)
-        y, weight = _labels(task.train)
-        trees = boosted_trees(train, y, class_balance(y, weight), seed=seed)
-        return _fitted(trees.predict_proba(test), task.test)
+        return train, test
 
     def weights(self) -> str:
         """Digest of the pretrained model."""
@@ -173,7 +156,7 @@ class Mean(Method):
     def weights(self) -> str | None:
         """Digest of all pretrained weights, if any."""
         every = [digest for method in self.methods if (digest := method.weights()) is not None]
-        return hashlib.sha256("".join(every).encode()).hexdigest()[:16] if every else None
+        return key_of({"weights": every}) if every else None
 
     def arguments(self) -> dict[str, Any]:
         """Those of the methods, and how often each is trained."""
@@ -191,7 +174,7 @@ class Mean(Method):
             for i, method in enumerate(self.methods)
             for k in range(self.trainings)
         ]
-        return _fitted(np.mean(probabilities, axis=0), task.test)
+        return Fitted.of_probability(np.mean(probabilities, axis=0), task.test)
 
 
 def folds(task: Task, number: int, seed: int = 1) -> list[Task]:
@@ -248,8 +231,7 @@ def cross_validate(
     one = replace(size, events=0, seeds=(first,))
     runs = plan(parts, methods, [one], Path(output), threads=1 if workers > 1 else None)
     areas: dict[str, list[float]] = {method.label: [] for method in methods}
-    labels = {run.key: run.method.label for run in runs}
     for record in execute_all(runs, workers):
-        areas[labels[record["key"]]].append(record["auc"])
+        areas[label(record)].append(record["auc"])
     means = {name: (float(np.mean(v)), float(np.std(v, ddof=1) / len(v) ** 0.5)) for name, v in areas.items()}
     return dict(sorted(means.items(), key=lambda item: -item[1][0]))

@@ -53,19 +53,19 @@ def test_the_probe_chooses_the_strength_that_generalises(task, pretrained, tmp_p
 
 def test_stacked_trees_see_variables_components_and_log_probabilities(task, pretrained, tmp_path, monkeypatch):
     seen = []
-    from pyg_hep.studies import ways
+    from pyg_hep.studies import methods
 
     def spy(x, *arguments, **options):
         seen.append(np.asarray(x))
         return fit(x, *arguments, **options)
 
-    fit = ways.boosted_trees
-    monkeypatch.setattr(ways, "boosted_trees", spy)
+    fit = methods.boosted_trees
+    monkeypatch.setattr(methods, "boosted_trees", spy)
     drawn = task.draw(60, 1)
     for components in (4, 0):
         fitted = StackedTrees(pretrained=pretrained, components=components).fit(drawn, 1, tmp_path)
         assert fitted.predictions.probability.shape == (len(task.test), 2)
-    plain = ways.table_of(Trees().variables, drawn.train)
+    plain = methods.table_of(Trees().variables, drawn.train)
     width = plain.shape[1]
     assert [x.shape[1] for x in seen] == [width + 4 + 2, width + 2]
     np.testing.assert_array_equal(seen[0][:, :width], plain)
@@ -133,7 +133,7 @@ def test_folds_divide_the_training_events_and_leave_the_test_events_alone(task):
     torch.testing.assert_close(together.sort(dim=0).values, every.sort(dim=0).values)
 
 
-def test_cross_validation_orders_methods_by_what_they_do_on_training_events(task, pretrained, tmp_path, monkeypatch):
+def test_cross_validation_orders_methods_by_what_they_do_on_training_events(task, pretrained, tmp_path):
     useless = LinearProbe(pretrained, strengths=(1e-12,), variant="useless")
     ways = [useless, LinearProbe(pretrained)]
     areas = cross_validate(task, ways, Size(60, seeds=(2, 3)), output=tmp_path)

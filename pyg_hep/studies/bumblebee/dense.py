@@ -11,10 +11,8 @@ from sklearn.neural_network import MLPClassifier
 from pyg_hep.datasets import EventDataset
 from pyg_hep.evaluation import ObjectVariables
 from pyg_hep.inputs import View
-from pyg_hep.studies.methods import Fitted, Method, table_of
-from pyg_hep.studies.statistics import class_balance
+from pyg_hep.studies.methods import Fitted, Method, balanced_labels, table_of
 from pyg_hep.studies.task import Task
-from pyg_hep.training.predict import Predictions
 
 _GRID = tuple((width, rate) for width in (64, 256) for rate in (3e-4, 1e-3))
 _EPOCHS, _PATIENCE = 60, 4
@@ -43,8 +41,8 @@ class Dense(Method):
         scale = np.nanstd(train, axis=0)
         scale[scale == 0] = 1.0
         train, val, test = (np.nan_to_num((x - mean) / scale) for x in (train, val, test))
-        y, weight = _balanced(task.train)
-        y_val, weight_val = _balanced(task.val)
+        y, weight = balanced_labels(task.train)
+        y_val, weight_val = balanced_labels(task.val)
         best: tuple[float, MLPClassifier] | None = None
         for width, rate in _GRID:
             model = MLPClassifier(
@@ -57,10 +55,7 @@ class Dense(Method):
             if best is None or loss < best[0]:
                 best = (loss, model)
         assert best is not None
-        names = task.train.class_names
-        probability = dict(zip(names, best[1].predict_proba(test).T, strict=True))
-        truth, weight = (task.test.column(name).numpy() for name in ("y", "weight"))
-        return Fitted(Predictions(probability, truth, weight, names))
+        return Fitted.of_probability(best[1].predict_proba(test), task.test)
 
     def _table(self, dataset: EventDataset) -> np.ndarray:
         # An event may lack a fourth b-jet, but a column that no event has is no column.
@@ -68,8 +63,3 @@ class Dense(Method):
         empty = np.isnan(rows).all(axis=0)
         rows[:, empty] = 0.0
         return rows
-
-
-def _balanced(dataset: EventDataset) -> tuple[np.ndarray, np.ndarray]:
-    y, weight = (dataset.column(name).numpy() for name in ("y", "weight"))
-    return y, class_balance(y, weight)

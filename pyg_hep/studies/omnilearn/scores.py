@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.studies.methods import Fitted, Method
 from pyg_hep.studies.records import weights_digest
 from pyg_hep.studies.task import Task
 from pyg_hep.training import EventModel, predict
-from pyg_hep.training.predict import Predictions
 from pyg_hep.training.pretrained import find_folder
 
 
@@ -42,9 +43,7 @@ class ClassScore(Method):
             if name not in scores:
                 raise ConfigError(f"{self.pretrained} tells no class {name!r} apart: {nearest(name, scores)}")
         share = scores[self.signal].astype(float) / (scores[self.signal] + scores[self.background]).clip(1e-30)
-        names = task.test.class_names
-        y, weight = (task.test.column(name).numpy() for name in ("y", "weight"))
-        return Fitted(Predictions({names[0]: 1.0 - share, names[1]: share}, y, weight, names))
+        return Fitted.of_probability(np.stack([1.0 - share, share], axis=1), task.test)
 
     def weights(self) -> str:
         """Digest of the pretrained model."""
