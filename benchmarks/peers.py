@@ -5,6 +5,7 @@ A peer runs on the torch of this environment, in the same process, so that only 
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -24,4 +25,21 @@ def add(package: str, version: str) -> None:
         done = subprocess.run([*command, f"{package}=={version}"], capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"the peer {package} {version} cannot be installed: {done.stderr.strip()}")
-    sys.path.append(str(target))
+    if str(target) not in sys.path:
+        sys.path.append(str(target))
+
+
+def weaver() -> tuple[str, str]:
+    """Make ``weaver`` importable (ParticleNet, ParticleTransformer); its name and version on the index."""
+    package = ("weaver-core", "0.5.3")
+    add(*package)
+    logging.disable(logging.INFO)  # it logs the arguments of every network
+    return package
+
+
+def omnilearned() -> tuple[str, str]:
+    """Make ``omnilearned`` importable (PET v2), with einops that it needs; its name and version on the index."""
+    package = ("omnilearned", "0.2.0")
+    add(*package)
+    add("einops", "0.8.2")
+    return package

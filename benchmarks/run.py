@@ -27,7 +27,7 @@ BENCH = (
     "training_start",
     "ellipse",
 )
-SUITES = {"bench": BENCH, "full": (*BENCH, "particle_net")}
+SUITES = {"bench": BENCH, "full": (*BENCH, "particle_net", "jet_transformers")}
 
 
 def main() -> None:

@@ -13,7 +13,15 @@ kept and not done again while data, code and arguments are the same: networks in
 from pathlib import Path
 
 from pyg_hep import command
-from pyg_hep.studies.command import changed, finetune_stage, place_of, pretrain_stage, study_options, write_report
+from pyg_hep.studies.command import (
+    changed,
+    copy_shipped,
+    finetune_stage,
+    place_of,
+    pretrain_stage,
+    study_options,
+    write_report,
+)
 from pyg_hep.studies.ho import recipes, report
 
 STAGES = ("pretrain", "finetune", "table1", "table3", "figure1", "all")
@@ -35,7 +43,7 @@ def main() -> None:
 
     jobs = recipes.pretrainings(study, place)
     if options.stage in ("pretrain", "all") and not options.retrain:
-        recipes.copy_shipped(jobs)
+        copy_shipped(jobs)
     if options.models is not None:
         command.check_names(options.models, [job.name for job in jobs])
         if options.stage == "pretrain":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from pyg_hep.studies.plan import Run
 from pyg_hep.studies.pretraining import Pretraining, pretrain_missing, pretrained
 from pyg_hep.studies.records import Records
 from pyg_hep.studies.statistics import label
+from pyg_hep.training import shipped_models
 
 Study = TypeVar("Study")
 
@@ -93,6 +95,16 @@ def place_of(preset: str, options: Namespace) -> Place:
     """
     folders = (Path(options.samples), Path(options.cache), Path(options.output))
     return Place(preset, *folders, threads=1)
+
+
+def copy_shipped(jobs: Sequence[Pretraining]) -> None:
+    """Networks that come with the package and were trained exactly so need no training here."""
+    for folder in shipped_models().values():
+        name = json.loads((folder / "config.json").read_text(encoding="utf-8"))["metadata"].get("name")
+        for job in jobs:
+            if job.name == name and not job.folder.is_dir():
+                print(f"{name} comes with the package, trained elsewhere: {folder} (--retrain trains it here)")
+                shutil.copytree(folder, job.folder)
 
 
 def pretrain_stage(jobs: Sequence[Pretraining], options: Namespace) -> list[dict[str, Any]]:

@@ -112,6 +112,27 @@ def test_what_is_finished_is_not_done_again(study: Path, capsys):
     assert {path.name: path.read_text() for path in (study / "records").glob("*.jsonl")} == lines
 
 
+def test_a_part_of_the_study_trains_only_that(study: Path, capsys):
+    part = STUDY | {
+        "kinds": [],
+        "rows": ["scratch", "pfn"],
+        "sizes": [{**size, "seeds": [2]} for size in STUDY["sizes"]],
+    }
+    main(study, "--study", json.dumps(part), "--stage", "top_tagging", "--records", "part/runs.jsonl")
+    assert "3 trainings to do" in capsys.readouterr().out
+    records = [json.loads(line) for line in (study / "part" / "runs.jsonl").read_text().splitlines()]
+    assert sorted((r["method"], r["size"], r["seed"]) for r in records) == [
+        ("pfn", 40, 2), ("scratch", 20, 2), ("scratch", 40, 2),
+    ]  # fmt: skip
+
+
+def test_the_report_of_all_records_needs_no_jets(study: Path):
+    main(study, "--stage", "recorded", "--samples", "nowhere", "--summary", "recorded.json", "--output", "recorded")
+    made, before = (json.loads((study / name).read_text()) for name in ("recorded.json", "omnilearn.json"))
+    for part in ("table1", "claims", "generation", "summary", "pretraining"):
+        assert made[part] == before[part]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -119,6 +140,8 @@ def test_what_is_finished_is_not_done_again(study: Path, capsys):
         (["--study", '{"sizes": []}'], "sizes are two, the smaller first"),
         (["--study", '{"tagging": {"learning_rat": 1}}'], "did you mean 'learning_rate'"),
         (["--study", '{"trials": [{"rates": 1}]}'], "did you mean 'rate'"),
+        (["--study", '{"kinds": ["joints"]}'], "did you mean 'joint'"),
+        (["--study", '{"kinds": [], "rows": ["scratches"]}', "--stage", "report"], "did you mean 'scratch'"),
         (["--samples", "nowhere", "--output", "x"], "simulate.py --preset omnilearn makes it"),
     ],
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +18,7 @@ from pyg_hep.studies.place import Place
 from pyg_hep.studies.plan import Run, plan
 from pyg_hep.studies.pretraining import Pretraining
 from pyg_hep.studies.task import Size
-from pyg_hep.training import EventModel, Optimisation, TrainingSettings, shipped_models
+from pyg_hep.training import EventModel, Optimisation, TrainingSettings
 
 GROUPS = ("table1", "better", "scaling", "frozen", "ablation", "control")
 ABLATION_TASKS = ("fcnc_tHq", "WH_ZH")
@@ -154,16 +152,6 @@ def pretrainings(study: Study, place: Place) -> list[HoPretraining]:
         )
         for one in longest_first
     ]
-
-
-def copy_shipped(jobs: Sequence[Pretraining]) -> None:
-    """Networks that come with the package and were trained exactly so need no training here."""
-    for folder in shipped_models().values():
-        name = json.loads((folder / "config.json").read_text(encoding="utf-8"))["metadata"].get("name")
-        for job in jobs:
-            if job.name == name and not job.folder.is_dir():
-                print(f"{name} comes with the package, trained elsewhere: {folder} (--retrain trains it here)")
-                shutil.copytree(folder, job.folder)
 
 
 def methods(study: Study, jobs: Sequence[HoPretraining]) -> dict[str, list[Method]]:

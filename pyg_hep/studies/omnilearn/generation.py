@@ -88,15 +88,16 @@ class Generation:
 
 
 def generations(study: Study, jets: Jets, folders: Mapping[str, Path]) -> list[Generation]:
-    """Both generators at every number of calls; at the largest also from the columns of true jets.
+    """The generators at every number of calls; at the largest also from the columns of true jets.
 
     Args:
         study: how much is made.
         jets: where true ones are.
-        folders: pretraining -> folder of the network.
+        folders: pretraining -> folder of the network; of those in :data:`SAMPLERS`.
     """
-    made = [Generation(jets, study, kind, folders[kind], calls) for kind in SAMPLERS for calls in study.calls]
-    return made + [Generation(jets, study, kind, folders[kind], max(study.calls), TRUE) for kind in SAMPLERS]
+    kinds = [kind for kind in SAMPLERS if kind in folders]
+    made = [Generation(jets, study, kind, folders[kind], calls) for kind in kinds for calls in study.calls]
+    return made + [Generation(jets, study, kind, folders[kind], max(study.calls), TRUE) for kind in kinds]
 
 
 def run(job: Generation) -> dict[str, Any]:

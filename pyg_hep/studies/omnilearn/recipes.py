@@ -61,6 +61,8 @@ class Study:
         trial_share: of the epochs, of each of them.
         patience: epochs without a lower validation loss in top tagging.
         ema: decay of the average of the weights in the pretraining.
+        kinds: pretrainings of :data:`KINDS` that are done and used.
+        rows: labels of table I that are trained; None for all.
     """
 
     network: dict[str, Any]
@@ -81,6 +83,8 @@ class Study:
     trial_share: float = 0.1
     patience: int | None = 5
     ema: float | None = 0.999
+    kinds: list[str] = field(default_factory=lambda: list(KINDS))
+    rows: list[str] | None = None
 
     def check(self) -> None:
         """Refuse what does not fit together.
@@ -94,6 +98,7 @@ class Study:
             raise ConfigError(f"calls are even numbers, at least one, found {self.calls}")
         command.check_names([*self.pretraining, *self.tagging, *self.scratch], vars(PUBLISHED))
         command.check_names([name for trial in self.trials for name in trial], SETTINGS)
+        command.check_names(self.kinds, KINDS)
 
 
 # Two cores: about 350 jets/s of this network classifying, 180 jointly. With so few steps AdamW at a rate that suits
@@ -101,7 +106,7 @@ class Study:
 ADAMW = {"optimiser": "adamw", "learning_rate": 1e-3}
 SIZES = {
     "small": Study(
-        {"hidden_channels": 64, "num_layers": 4, "neighbours": 6}, 40, 200_000, 5, 256,
+        {"hidden_channels": 64, "num_layers": 4, "neighbours": 6}, 40, 160_000, 5, 256,
         [Size(2_000, 3, 20, 128), Size(20_000, 3, 10, 256)],
         {"hidden_channels": 64, "num_layers": 4, "heads": 4}, 10_000, [16, 32, 64],
         pretraining={**ADAMW, "warmup_epochs": 0.25},
@@ -176,6 +181,7 @@ def pretrainings(study: Study, jets: Jets) -> list[OmniLearnPretraining]:
             place=jets.place, kind=kind, study=study, jets=jets, settings=tagging if kind == TOP_FAST else settings
         )
         for kind in KINDS
+        if kind in study.kinds
     ]  # fmt: skip
 
 
@@ -202,7 +208,11 @@ def networks(study: Study) -> dict[str, tuple[Backbone, View]]:
 
 
 def methods(study: Study, jobs: Sequence[OmniLearnPretraining]) -> tuple[list[Method], list[Method]]:
-    """Rows of table I: those that are trained with either share of the jets, and those with all of them alone."""
+    """Rows of table I: those that are trained with either share of the jets, and those with all of them alone.
+
+    Raises:
+        ConfigError: when the study asks for a row that is none of these.
+    """
     settings = TrainingSettings(patience=study.patience, progress=False, checkpoints=False, tensorboard=False)
     rates = replace(TAGGING, **study.tagging)
     fresh: dict[str, Any] = {"settings": settings, "optimisation": replace(rates, **study.scratch)}
@@ -213,14 +223,23 @@ def methods(study: Study, jobs: Sequence[OmniLearnPretraining]) -> tuple[list[Me
         method = FromScratch(model, **fresh, name=name, variant=variant, baseline=_over(label))
         scratch[label] = _tuned(method, study)
     folder = {job.kind: job.folder for job in jobs}
-    both = [scratch.pop("scratch")]
+    both: list[Method] = [scratch.pop("scratch")]
     for kind, variant in ((JOINT, ""), (MASKED, "masked"), (TOP_FAST, "top_fast")):
-        both.append(_tuned(FineTuned(folder[kind], settings=settings, optimisation=rates, variant=variant), study))
-    few: list[Method] = [
-        ClassScore(folder[JOINT]),
-        ClassScore(folder[TOP_FAST], signal="top", variant="top_fast"),
-    ]
-    return [*both, *few], [*both, Trees(EventTable(), baseline="scratch"), *scratch.values()]
+        if kind in folder:
+            both.append(_tuned(FineTuned(folder[kind], settings=settings, optimisation=rates, variant=variant), study))
+    few: list[Method] = []
+    if JOINT in folder:
+        few.append(ClassScore(folder[JOINT]))
+    if TOP_FAST in folder:
+        few.append(ClassScore(folder[TOP_FAST], signal="top", variant="top_fast"))
+    all_of_them = [Trees(EventTable(), baseline="scratch"), *scratch.values()]
+    if study.rows is not None:
+        command.check_names(study.rows, [method.label for method in (*both, *few, *all_of_them)])
+    few, all_of_them = (
+        [method for method in (*both, *more) if study.rows is None or method.label in study.rows]
+        for more in (few, all_of_them)
+    )
+    return few, all_of_them
 
 
 def _over(label: str) -> str | None:

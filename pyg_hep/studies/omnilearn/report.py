@@ -159,7 +159,8 @@ def generation(records: Records, jobs: Sequence[Generation], output: Path) -> li
     plots.plot_curves(
         drawn, output / "generation_calls.png", "two-sample AUC", horizontal="calls of the network", reference=0.5
     )  # fmt: skip
-    _histograms([job for job in jobs if job.columns == MADE and job.calls == max(j.calls for j in jobs)], output)
+    most = max((job.calls for job in jobs), default=0)
+    _histograms([job for job in jobs if job.columns == MADE and job.calls == most], output)
     return rows
 
 
