@@ -37,7 +37,7 @@ def test_every_method_is_a_row_of_table_1_and_every_baseline_is_trained_beside_i
 def test_pretrainings_have_names_and_objectives_of_their_own():
     jobs = pretrainings(SIZES["small"], JETS)
     assert [job.kind for job in jobs] == list(KINDS)
-    assert jobs[0].name == "joint-200000x5-256"
+    assert jobs[0].name == "joint-160000x5-256"
     assert jobs[3].name == "top_fast-40000x10-256"
     assert len({str(job.network().objective.config()) for job in jobs}) == len(jobs)
 
