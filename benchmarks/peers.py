@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / ".peers"
+WEAVER, OMNILEARNED, EINOPS = ("weaver-core", "0.5.3"), ("omnilearned", "0.2.0"), ("einops", "0.8.2")
+"""Packages with their versions on the index."""
 
 
 def add(package: str, version: str) -> None:
@@ -31,15 +33,13 @@ def add(package: str, version: str) -> None:
 
 def weaver() -> tuple[str, str]:
     """Make ``weaver`` importable (ParticleNet, ParticleTransformer); its name and version on the index."""
-    package = ("weaver-core", "0.5.3")
-    add(*package)
+    add(*WEAVER)
     logging.disable(logging.INFO)  # it logs the arguments of every network
-    return package
+    return WEAVER
 
 
 def omnilearned() -> tuple[str, str]:
     """Make ``omnilearned`` importable (PET v2), with einops that it needs; its name and version on the index."""
-    package = ("omnilearned", "0.2.0")
-    add(*package)
-    add("einops", "0.8.2")
-    return package
+    add(*OMNILEARNED)
+    add(*EINOPS)
+    return OMNILEARNED
