@@ -20,16 +20,16 @@ from pyg_hep.evaluation import energy_flow_polynomials, generation_report, two_s
 from pyg_hep.generation import DDIM, FlowMidpoint, JetGenerator, Sampler, generate_particles, jet_columns
 from pyg_hep.inputs import View
 from pyg_hep.loader import EventLoader
-from pyg_hep.studies.omnilearn.recipes import FLOW, JOINT, Study
+from pyg_hep.studies.omnilearn.recipes import FLOW, JOINT, SHORT, Study
 from pyg_hep.studies.omnilearn.samples import Jets
 from pyg_hep.studies.omnilearn.substructure import observables
 from pyg_hep.studies.pretraining import record_all
 from pyg_hep.studies.records import Records, code_digest, data_digest, key_of, weights_digest
 from pyg_hep.training import EventModel, process
 
-SAMPLERS: dict[str, type[Sampler]] = {JOINT: DDIM, FLOW: FlowMidpoint}
+SAMPLERS: dict[str, type[Sampler]] = {JOINT: DDIM, FLOW: FlowMidpoint, SHORT: DDIM}
 """Pretraining -> how jets come out of noise."""
-NAMES = {JOINT: "velocity", FLOW: "flow"}
+NAMES = {JOINT: "velocity", FLOW: "flow", SHORT: "velocity (short)"}
 COMPARED = ("pt", "mass", "multiplicity", "tau21", "e2", "d2")
 """Observables whose distances are recorded."""
 MADE, TRUE = "made", "true"
@@ -90,14 +90,18 @@ class Generation:
 def generations(study: Study, jets: Jets, folders: Mapping[str, Path]) -> list[Generation]:
     """The generators at every number of calls; at the largest also from the columns of true jets.
 
+    The one that was trained briefly makes jets with the largest alone.
+
     Args:
         study: how much is made.
         jets: where true ones are.
         folders: pretraining -> folder of the network; of those in :data:`SAMPLERS`.
     """
     kinds = [kind for kind in SAMPLERS if kind in folders]
-    made = [Generation(jets, study, kind, folders[kind], calls) for kind in kinds for calls in study.calls]
-    return made + [Generation(jets, study, kind, folders[kind], max(study.calls), TRUE) for kind in kinds]
+    most = max(study.calls)
+    jobs = [(kind, calls, MADE) for kind in kinds for calls in study.calls if kind != SHORT or calls == most]
+    jobs += [(kind, most, TRUE) for kind in kinds if kind != SHORT]
+    return [Generation(jets, study, kind, folders[kind], calls, columns) for kind, calls, columns in jobs]
 
 
 def run(job: Generation) -> dict[str, Any]:

@@ -32,10 +32,11 @@ TAGGING = Optimisation(
 )  # fmt: skip
 """The same of top tagging: a fifth of the rate for the pretrained body."""
 PAIRS = ("ln_d_r", "ln_kt", "z", "ln_mass")
-JOINT, FLOW, MASKED, TOP_FAST = "joint", "joint_flow", "masked", "top_fast"
-KINDS = (JOINT, FLOW, MASKED, TOP_FAST)
+JOINT, FLOW, MASKED, SHORT, TOP_FAST = "joint", "joint_flow", "masked", "joint_short", "top_fast"
+KINDS = (JOINT, FLOW, MASKED, SHORT, TOP_FAST)
 """Pretrainings: classes and jets from noise by v-prediction (the published one) or by flow matching; classes and masked
-particles; tops against QCD of the fast simulation alone."""
+particles; the first with a fifth of the passes, to see what training does for generation; tops against QCD of the fast
+simulation alone."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ class OmniLearnPretraining(Pretraining):
         classes = len(CLASSES)
         objectives: dict[str, Objective] = {
             JOINT: Joint.omnilearn(classes),
+            SHORT: Joint.omnilearn(classes),
             FLOW: Joint.omnilearn(classes, parametrisation="flow"),
             MASKED: Joint.masked(classes),
             TOP_FAST: Classification(2),
@@ -176,13 +178,12 @@ def pretrainings(study: Study, jets: Jets) -> list[OmniLearnPretraining]:
         epochs=study.epochs, batch_size=study.batch_size, patience=30, seed=1, ema=study.ema
     )  # fmt: skip
     tagging = replace(settings, epochs=study.sizes[-1].epochs or study.epochs)
+    others = {SHORT: replace(settings, epochs=max(1, study.epochs // 5)), TOP_FAST: tagging}
     return [
-        OmniLearnPretraining(
-            place=jets.place, kind=kind, study=study, jets=jets, settings=tagging if kind == TOP_FAST else settings
-        )
+        OmniLearnPretraining(place=jets.place, kind=kind, study=study, jets=jets, settings=others.get(kind, settings))
         for kind in KINDS
         if kind in study.kinds
-    ]  # fmt: skip
+    ]
 
 
 def networks(study: Study) -> dict[str, tuple[Backbone, View]]:
