@@ -7,6 +7,7 @@ four features of pairs. Ours have as many layers, and the width that makes up th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import peers
@@ -17,9 +18,18 @@ from torch import Tensor, nn
 from torch_geometric.data import Batch
 
 from pyg_hep.inputs.pairs import PARTICLE
-from pyg_hep.nn import EventTransformer, PointEdgeTransformer
+from pyg_hep.nn import Backbone, EventTransformer, PointEdgeTransformer
 
 HEADS = 8
+OURS: dict[str, Callable[[], Backbone]] = {
+    # As many neighbours as theirs; neither has columns of jets.
+    "PointEdgeTransformer": lambda: PointEdgeTransformer.omnilearn(
+        in_channels=4, event_channels=0, hidden_channels=168, heads=HEADS
+    ),
+    "EventTransformer": lambda: EventTransformer(
+        7, hidden_channels=152, num_layers=8, heads=HEADS, pooling="class", pair_columns=PARTICLE
+    ),
+}
 
 
 class _Logits(nn.Module):
@@ -55,9 +65,7 @@ def _pet(local: bool) -> dict[str, Any]:
 
     size = {"base_dim": 128, "num_transformers": 8, "num_transformers_head": 2, "num_heads": HEADS, "num_tokens": 4}
     theirs = _Logits(PET2(4, use_int=False, local_int=local, num_classes=2, K=10, **size))
-    # As many neighbours as theirs; theirs has no columns of jets either.
-    ours = PointEdgeTransformer.omnilearn(in_channels=4, event_channels=0, hidden_channels=168, heads=HEADS)
-    values = training_ratios(ours, theirs, _pet_inputs, within=0.01)
+    values = training_ratios(OURS["PointEdgeTransformer"](), theirs, _pet_inputs, within=0.01)
     name = "point_edge_transformer_vs_omnilearned" + ("_local_interaction" if local else "")
     peer = f"{package}'s PET v2 small, {parameters(theirs):,} parameters, local interaction {'on' if local else 'off'}"
     return row(name, values, "ratio", peer, version, 1)
@@ -68,10 +76,7 @@ def _particle_transformer() -> dict[str, Any]:
     from weaver.nn.model.ParticleTransformer import ParticleTransformer
 
     theirs = ParticleTransformer(7, 2, pair_input_dim=4, use_pre_activation_pair=False, num_heads=HEADS)
-    ours = EventTransformer(
-        7, hidden_channels=152, num_layers=8, heads=HEADS, pooling="class", pair_columns=PARTICLE
-    )  # fmt: skip
-    values = training_ratios(ours, theirs, _particle_inputs, within=0.05)
+    values = training_ratios(OURS["EventTransformer"](), theirs, _particle_inputs, within=0.05)
     peer = f"{package}'s ParticleTransformer, {parameters(theirs):,} parameters"
     return row("event_transformer_pairs_vs_particle_transformer", values, "ratio", peer, version, 1)
 

@@ -60,16 +60,21 @@ def training_ratios(backbone: Backbone, theirs: nn.Module, inputs: PeerInputs, w
         sizes = parameters(ours), parameters(theirs)
         if abs(sizes[0] / sizes[1] - 1) > within:
             raise ValueError(f"{sizes[0]} parameters against {sizes[1]}")
-        packed, padded = [], []
-        for seed in range(BATCHES):
-            generator = torch.Generator().manual_seed(seed)
-            counts = torch.randint(PARTICLES[0], PARTICLES[1] + 1, (JETS,), generator=generator)
-            batch = random_inputs(counts, backbone.in_channels, seed=seed)
-            packed.append((batch,))
-            padded.append(inputs(batch, *_padding(counts)))
-        return ratios(_steps(ours, packed), _steps(theirs.train(), padded), repeats=5)
+        packed = packed_batches(backbone.in_channels)
+        padded = [inputs(batch, *_padding(batch.ptr.diff())) for (batch,) in packed]
+        return ratios(steps(ours, packed), steps(theirs.train(), padded), repeats=5)
     finally:
         torch.set_num_threads(threads)
+
+
+def packed_batches(channels: int) -> list[tuple[Batch]]:
+    """Batches of our form, each the only argument of a call."""
+    batches = []
+    for seed in range(BATCHES):
+        generator = torch.Generator().manual_seed(seed)
+        counts = torch.randint(PARTICLES[0], PARTICLES[1] + 1, (JETS,), generator=generator)
+        batches.append((random_inputs(counts, channels, seed=seed),))
+    return batches
 
 
 def _padding(counts: Tensor) -> tuple[Padded, Tensor]:
@@ -77,7 +82,8 @@ def _padding(counts: Tensor) -> tuple[Padded, Tensor]:
     return lambda x: x.new_zeros(*mask.shape, x.size(1)).index_put((mask,), x), mask
 
 
-def _steps(model: nn.Module, inputs: Sequence[Sequence[Any]]) -> Callable[[], None]:
+def steps(model: nn.Module, inputs: Sequence[Sequence[Any]]) -> Callable[[], None]:
+    """A call that takes a training step with each of the inputs, those of one call of the model."""
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     y = torch.arange(JETS) % 2
 
