@@ -21,8 +21,9 @@ class TrainingSettings:
         patience: stop after this many epochs without a lower validation loss; None never stops early.
         seed: of everything random: new heads, order, dropout, augmentation, corruption.
         standardise: measure mean and scale of the view's columns on the training events of a new model.
-        ema: decay of an exponential moving average of the weights per step, such as 0.999; the average is validated
-            and kept. None keeps the weights as they are.
+        ema: decay of an exponential moving average of the weights per step, such as 0.999, which it grows to, see
+            :func:`~pyg_hep.training.fit.moving_average`; the average is validated and kept. None keeps the weights as
+            they are.
         accelerator: ``auto``, ``cpu``, ``gpu``, ...
         devices: number of devices, or ``auto``.
         strategy: ``auto``, ``ddp``, ...

@@ -61,7 +61,7 @@ class Study:
         trials: settings of short trainings by which every network is tuned, see :class:`~pyg_hep.studies.Tuned`.
         trial_share: of the epochs, of each of them.
         patience: epochs without a lower validation loss in top tagging.
-        ema: decay of the average of the weights in the pretraining.
+        ema: decay of the average of the weights in the pretraining; None for no average.
         kinds: pretrainings of :data:`KINDS` that are done and used.
         rows: labels of table I that are trained; None for all.
     """
@@ -83,7 +83,7 @@ class Study:
     trials: list[dict[str, float]] = field(default_factory=list)
     trial_share: float = 0.1
     patience: int | None = 5
-    ema: float | None = 0.999
+    ema: float | None = None
     kinds: list[str] = field(default_factory=lambda: list(KINDS))
     rows: list[str] | None = None
 
