@@ -3,12 +3,12 @@
     python examples/simulate.py --preset omnilearn --jets 20000 --output runs/omnilearn/samples
     python examples/omnilearn_study.py --size small
 
-Stages: ``pretrain`` point-edge transformers (classes with jets from noise, by v-prediction and by flow matching;
-classes with masked particles; tops of the fast simulation alone); ``top_tagging`` (table I: all trainings);
-``generate`` (jets at several numbers of calls, judged by distances and a two-sample test); ``report``; ``all`` does
-everything; ``recorded`` reports on all of --records, whoever trained it. Whatever is finished is kept and not done
-again while data, code and arguments are the same: networks in --output, lines in --records and beside it. With
---jetclass the ten classes are files of JetClass, with --atlas the tops are those of the ATLAS top-tagging set.
+Stages: ``pretrain`` point-edge transformers (classes with jets from noise, by v-prediction, by flow matching and
+with noise on ln pT; classes with masked particles; tops of the fast simulation alone); ``top_tagging`` (table I: all
+trainings); ``generate`` (jets at several numbers of calls, judged by distances and a two-sample test); ``report``;
+``all`` does everything; ``recorded`` reports on all of --records, whoever trained it. Whatever is finished is kept and
+not done again while data, code and arguments are the same: networks in --output, lines in --records and beside it.
+With --jetclass the ten classes are files of JetClass, with --atlas the tops are those of the ATLAS top-tagging set.
 ``--size small`` is a network of width 64 for two cores, ``published`` the paper's for a GPU; --study
 '{kinds: [joint], rows: [scratch, finetuned]}' does a part of either.
 """

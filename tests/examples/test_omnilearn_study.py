@@ -60,7 +60,7 @@ def study(tmp_path_factory) -> Path:
 def test_every_row_of_table_1_is_there(study: Path):
     report = json.loads((study / "omnilearn.json").read_text())
     assert {record["kind"] for record in report["pretraining"]} == {
-        "joint", "joint_flow", "masked", "joint_short", "top_fast",
+        "joint", "joint_flow", "joint_log_pt", "masked", "joint_short", "top_fast",
     }  # fmt: skip
     few, every = report["table1"]["10 %"], report["table1"]["100 %"]
     assert set(few) == BOTH | {"no_finetuning", "no_finetuning/top_fast"}
@@ -81,8 +81,9 @@ def test_every_row_of_table_1_is_there(study: Path):
 
 def test_jets_are_made_by_both_generators_and_judged(study: Path):
     rows = json.loads((study / "omnilearn.json").read_text())["generation"]
-    expected = [(g, calls, "made") for g in ("velocity", "flow") for calls in (2, 4)]
-    expected += [("velocity (short)", 4, "made"), ("velocity", 4, "true"), ("flow", 4, "true")]
+    long = ("velocity", "flow", "velocity, ln pT")
+    expected = [(generator, calls, "made") for generator in long for calls in (2, 4)]
+    expected += [("velocity, short", 4, "made"), *((generator, 4, "true") for generator in long)]
     assert [(r["generator"], r["calls"], r["columns"]) for r in rows] == expected
     for row in rows:
         assert {"pt", "mass", "multiplicity", "tau21"} < set(row["distances"])

@@ -20,16 +20,16 @@ from pyg_hep.evaluation import energy_flow_polynomials, generation_report, two_s
 from pyg_hep.generation import DDIM, FlowMidpoint, JetGenerator, Sampler, generate_particles, jet_columns
 from pyg_hep.inputs import View
 from pyg_hep.loader import EventLoader
-from pyg_hep.studies.omnilearn.recipes import FLOW, JOINT, SHORT, Study
+from pyg_hep.studies.omnilearn.recipes import FLOW, JOINT, LOG_PT, SHORT, Study
 from pyg_hep.studies.omnilearn.samples import Jets
 from pyg_hep.studies.omnilearn.substructure import observables
 from pyg_hep.studies.pretraining import record_all
 from pyg_hep.studies.records import Records, code_digest, data_digest, key_of, weights_digest
 from pyg_hep.training import EventModel, process
 
-SAMPLERS: dict[str, type[Sampler]] = {JOINT: DDIM, FLOW: FlowMidpoint, SHORT: DDIM}
+SAMPLERS: dict[str, type[Sampler]] = {JOINT: DDIM, FLOW: FlowMidpoint, LOG_PT: DDIM, SHORT: DDIM}
 """Pretraining -> how jets come out of noise."""
-NAMES = {JOINT: "velocity", FLOW: "flow", SHORT: "velocity (short)"}
+NAMES = {JOINT: "velocity", FLOW: "flow", LOG_PT: "velocity, ln pT", SHORT: "velocity, short"}
 COMPARED = ("pt", "mass", "multiplicity", "tau21", "e2", "d2")
 """Observables whose distances are recorded."""
 MADE, TRUE = "made", "true"

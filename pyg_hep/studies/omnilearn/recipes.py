@@ -32,9 +32,12 @@ TAGGING = Optimisation(
 )  # fmt: skip
 """The same of top tagging: a fifth of the rate for the pretrained body."""
 PAIRS = ("ln_d_r", "ln_kt", "z", "ln_mass")
-JOINT, FLOW, MASKED, SHORT, TOP_FAST = "joint", "joint_flow", "masked", "joint_short", "top_fast"
-KINDS = (JOINT, FLOW, MASKED, SHORT, TOP_FAST)
-"""Pretrainings: classes and jets from noise by v-prediction (the published one) or by flow matching; classes and masked
+JOINT, FLOW, LOG_PT, MASKED, SHORT, TOP_FAST = (
+    "joint", "joint_flow", "joint_log_pt", "masked", "joint_short", "top_fast",
+)  # fmt: skip
+KINDS = (JOINT, FLOW, LOG_PT, MASKED, SHORT, TOP_FAST)
+"""Pretrainings: classes and jets from noise by v-prediction (the published one), by flow matching, or by v-prediction
+with noise on ln pT in place of ln(1 - pT / pT of the jet), where soft particles all look the same; classes and masked
 particles; the first with a fifth of the passes, to see what training does for generation; tops against QCD of the fast
 simulation alone."""
 
@@ -160,6 +163,7 @@ class OmniLearnPretraining(Pretraining):
             JOINT: Joint.omnilearn(classes),
             SHORT: Joint.omnilearn(classes),
             FLOW: Joint.omnilearn(classes, parametrisation="flow"),
+            LOG_PT: Joint.omnilearn(classes, columns=("outward_d_eta", "d_phi", "log_pt")),
             MASKED: Joint.masked(classes),
             TOP_FAST: Classification(2),
         }

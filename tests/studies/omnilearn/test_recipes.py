@@ -38,9 +38,9 @@ def test_pretrainings_have_names_and_objectives_of_their_own():
     jobs = pretrainings(SIZES["small"], JETS)
     assert [job.kind for job in jobs] == list(KINDS)
     assert jobs[0].name == "joint-160000x5-256"
-    assert [job.name for job in jobs[3:]] == ["joint_short-160000x1-256", "top_fast-40000x10-256"]
-    long, short = ({str(job.network().objective.config()) for job in part} for part in (jobs[:3] + jobs[4:], jobs[3:4]))
-    assert len(long) == 4
+    assert [job.name for job in jobs[4:]] == ["joint_short-160000x1-256", "top_fast-40000x10-256"]
+    long, short = ({str(job.network().objective.config()) for job in part} for part in (jobs[:4] + jobs[5:], jobs[4:5]))
+    assert len(long) == 5
     assert short < long
 
 
