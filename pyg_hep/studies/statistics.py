@@ -106,6 +106,14 @@ def mean_and_error(
     return float(np.mean(values)), math.hypot(spread / math.sqrt(n), test), spread
 
 
+def resampled_errors(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Errors of the test events alone, for methods with one training: label -> figure with ``_error`` -> value."""
+    return {
+        label(record): {f"{figure}_error": float(np.std(values)) for figure, values in record["replicas"].items()}
+        for record in records
+    }
+
+
 def summarise(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Mean figures over the runs of one method, with ``_error`` and ``_std`` as :func:`mean_and_error` has them.
 

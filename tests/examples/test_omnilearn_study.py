@@ -72,6 +72,7 @@ def test_every_row_of_table_1_is_there(study: Path):
         for name in ("auc", "accuracy", "rejection_50", "rejection_80"):
             assert row[name] > 0
             assert row[f"{name}_unweighted"] > 0
+            assert row[f"{name}_error"] is not None
     assert every["particle_net"]["published"]["auc"] == 0.961
     assert every["trees"]["published"] is None
     assert few["finetuned"]["gain"]["auc"] == pytest.approx(few["finetuned"]["auc"] - few["scratch"]["auc"])
