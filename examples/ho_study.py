@@ -13,15 +13,7 @@ kept and not done again while data, code and arguments are the same: networks in
 from pathlib import Path
 
 from pyg_hep import command
-from pyg_hep.studies.command import (
-    changed,
-    copy_shipped,
-    finetune_stage,
-    place_of,
-    pretrain_stage,
-    study_options,
-    write_report,
-)
+from pyg_hep.studies.command import changed, finetune_stage, place_of, pretrain_stage, study_options, write_report
 from pyg_hep.studies.ho import recipes, report
 
 STAGES = ("pretrain", "finetune", "table1", "table3", "figure1", "all")
@@ -42,13 +34,11 @@ def main() -> None:
     place = place_of("ho", options)
 
     jobs = recipes.pretrainings(study, place)
-    if options.stage in ("pretrain", "all") and not options.retrain:
-        copy_shipped(jobs)
     if options.models is not None:
         command.check_names(options.models, [job.name for job in jobs])
         if options.stage == "pretrain":
             jobs = [job for job in jobs if job.name in options.models]
-    pretrained = pretrain_stage(jobs, options)
+    pretrained = pretrain_stage(jobs, options, options.retrain)
     if options.stage == "pretrain":
         return
 

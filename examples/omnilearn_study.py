@@ -16,16 +16,7 @@ With --jetclass the ten classes are files of JetClass, with --atlas the tops are
 from pathlib import Path
 
 from pyg_hep import command
-from pyg_hep.studies.command import (
-    changed,
-    copy_shipped,
-    finetune_stage,
-    place_of,
-    pretrain_stage,
-    recorded,
-    study_options,
-    write_report,
-)
+from pyg_hep.studies import command as stages
 from pyg_hep.studies.omnilearn import generation, recipes, report
 from pyg_hep.studies.omnilearn.samples import Jets
 from pyg_hep.studies.records import Records
@@ -36,35 +27,32 @@ STAGES = ("pretrain", "top_tagging", "generate", "report", "recorded", "all")
 def main() -> None:
     """Whatever the stage asks for and is not done yet."""
     results = Path(__file__).parent / "results"
-    parser = study_options(__doc__, "omnilearn", STAGES, recipes.SIZES, results, earlier=None)
+    parser = stages.study_options(__doc__, "omnilearn", STAGES, recipes.SIZES, results, earlier=None)
     for name, what in (("jetclass", "of JetClass to pretrain on"), ("atlas", "of the ATLAS top-tagging set")):
         parser.add_argument(f"--{name}", type=list[str], default=[], help=f"files, folders or patterns {what}")
     parser.add_argument("--retrain", action="store_true", help="train the network that comes with the package too")
     options = parser.parse_args()
-    study = changed(recipes.SIZES[options.size], options.study)
+    study = stages.changed(recipes.SIZES[options.size], options.study)
     study.check()
     output = command.start_run(options.output, parser, options)
-    pretrainings, samples = (
-        Records(Path(options.records).with_name(f"{n}.jsonl")) for n in ("pretraining", "generation")
-    )
+    samples = Records(Path(options.records).with_name("generation.jsonl"))
     if options.stage == "recorded":
-        tagging = recorded(options, "top_tagging")
-        write_report(report.make(study, tagging, samples, pretrainings.records, (), output), options)
+        learned = Records(Path(options.records).with_name("pretraining.jsonl")).records
+        tagging = stages.recorded(options, "top_tagging")
+        stages.write_report(report.make(study, tagging, samples, learned, (), output), options)
         return
-    jets = Jets(place_of("omnilearn", options), study.particles, tuple(options.jetclass), tuple(options.atlas))
+    jets = Jets(stages.place_of("omnilearn", options), study.particles, tuple(options.jetclass), tuple(options.atlas))
 
     jobs = recipes.pretrainings(study, jets)
-    if not options.retrain:
-        copy_shipped(jobs)
-    pretrained = pretrain_stage(jobs, options)
+    pretrained = stages.pretrain_stage(jobs, options, options.retrain)
     made = generation.generations(study, jets, {job.kind: job.folder for job in jobs})
     if options.stage in ("generate", "all"):
         generation.generate_missing(made, samples, options.workers, command.note())
     if options.stage in ("top_tagging", "report", "all"):
-        tagging = finetune_stage(recipes.plan_tagging(study, jobs, jets), options, "top_tagging")
+        tagging = stages.finetune_stage(recipes.plan_tagging(study, jobs, jets), options, "top_tagging")
         samples.keep(job.key for job in made)
         if options.stage != "top_tagging":
-            write_report(report.make(study, tagging, samples, pretrained, made, output), options)
+            stages.write_report(report.make(study, tagging, samples, pretrained, made, output), options)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def place_of(preset: str, options: Namespace) -> Place:
     return Place(preset, *folders, threads=1)
 
 
-def copy_shipped(jobs: Sequence[Pretraining]) -> None:
+def _copy_shipped(jobs: Sequence[Pretraining]) -> None:
     """Networks that come with the package and were trained exactly so need no training here."""
     for folder in shipped_models().values():
         name = json.loads((folder / "config.json").read_text(encoding="utf-8"))["metadata"].get("name")
@@ -107,12 +107,21 @@ def copy_shipped(jobs: Sequence[Pretraining]) -> None:
                 shutil.copytree(folder, job.folder)
 
 
-def pretrain_stage(jobs: Sequence[Pretraining], options: Namespace) -> list[dict[str, Any]]:
+def pretrain_stage(
+    jobs: Sequence[Pretraining], options: Namespace, retrain: bool = True
+) -> list[dict[str, Any]]:  # fmt: skip
     """Pretrain what is missing where the stage asks for it; the records of the networks that are there then.
+
+    Args:
+        jobs: all pretrainings.
+        options: of the command line.
+        retrain: train networks that come with the package too, in place of taking them.
 
     Raises:
         ConfigError: when a network is not there.
     """
+    if not retrain:
+        _copy_shipped(jobs)
     records = Records(Path(options.records).with_name("pretraining.jsonl"))
     if options.stage in ("pretrain", "all"):
         pretrain_missing(jobs, records, options.workers, command.note())
