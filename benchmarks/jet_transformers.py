@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Batch
 
 from pyg_hep.inputs.pairs import PARTICLE
+from pyg_hep.kinematics import to_cartesian
 from pyg_hep.nn import Backbone, EventTransformer, PointEdgeTransformer
 
 HEADS = 8
@@ -53,10 +54,7 @@ def _pet_inputs(batch: Batch, padded: Padded, mask: Tensor) -> tuple[Tensor, ...
 
 def _particle_inputs(batch: Batch, padded: Padded, mask: Tensor) -> tuple[Tensor, ...]:
     """Columns, four-momenta (px, py, pz, E) and mask, each ``[B, C, n]``."""
-    pt, eta, phi, mass = batch.p4.unbind(1)
-    px, py, pz = pt * phi.cos(), pt * phi.sin(), pt * eta.sinh()
-    momenta = torch.stack([px, py, pz, (px**2 + py**2 + pz**2 + mass**2).sqrt()], dim=1)
-    return padded(batch.x).transpose(1, 2), padded(momenta).transpose(1, 2), mask.unsqueeze(1)
+    return padded(batch.x).transpose(1, 2), padded(to_cartesian(batch.p4)).transpose(1, 2), mask.unsqueeze(1)
 
 
 def _pet(local: bool) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def training_ratios(backbone: Backbone, theirs: nn.Module, inputs: PeerInputs, w
         if abs(sizes[0] / sizes[1] - 1) > within:
             raise ValueError(f"{sizes[0]} parameters against {sizes[1]}")
         packed = packed_batches(backbone.in_channels)
-        padded = [inputs(batch, *_padding(batch.ptr.diff())) for (batch,) in packed]
+        padded = [inputs(batch, *padding(batch.ptr.diff())) for (batch,) in packed]
         return ratios(steps(ours, packed), steps(theirs.train(), padded), repeats=5)
     finally:
         torch.set_num_threads(threads)
@@ -77,7 +77,8 @@ def packed_batches(channels: int) -> list[tuple[Batch]]:
     return batches
 
 
-def _padding(counts: Tensor) -> tuple[Padded, Tensor]:
+def padding(counts: Tensor) -> tuple[Padded, Tensor]:
+    """What pads columns of particles, ``[N, C]`` to ``[B, n, C]``, and the mask ``[B, n]``, of events of such sizes."""
     mask = torch.arange(int(counts.max())) < counts.unsqueeze(1)
     return lambda x: x.new_zeros(*mask.shape, x.size(1)).index_put((mask,), x), mask
 

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 import peers
 import torch
+from jets import Padded, padding
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.inputs import View
+from pyg_hep.kinematics import to_cartesian
 from pyg_hep.loader import EventLoader
 from pyg_hep.studies.methods import Fitted, Method, balanced_labels
 from pyg_hep.studies.task import Size, Task
@@ -42,15 +44,9 @@ class _Padded(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits, ``[B, 2]``."""
-        counts = batch.ptr.diff()
-        mask = torch.arange(int(counts.max())) < counts.unsqueeze(1)
+        return self.logits(batch, *padding(batch.ptr.diff()))
 
-        def padded(x: Tensor) -> Tensor:
-            return x.new_zeros(*mask.shape, x.size(1)).index_put((mask,), x)
-
-        return self.logits(batch, padded, mask)
-
-    def logits(self, batch: Batch, padded: Callable[[Tensor], Tensor], mask: Tensor) -> Tensor:
+    def logits(self, batch: Batch, padded: Padded, mask: Tensor) -> Tensor:
         """Logits of what ``padded`` makes of columns, ``[N, C]`` to ``[B, n, C]``."""
         raise NotImplementedError
 
@@ -65,7 +61,7 @@ class WeaverParticleNet(_Padded):
         blocks = [(16, (width,) * 3) for width in (64, 128, 256)]
         super().__init__(ParticleNet(COLUMNS, 2, conv_params=blocks, fc_params=[(256, 0.1)], use_fusion=False))
 
-    def logits(self, batch: Batch, padded: Callable[[Tensor], Tensor], mask: Tensor) -> Tensor:
+    def logits(self, batch: Batch, padded: Padded, mask: Tensor) -> Tensor:
         """Of directions relative to the jet and columns."""
         x = padded(batch.x).transpose(1, 2)
         out: Tensor = self.model(x[:, :2].contiguous(), x.contiguous(), mask.unsqueeze(1))
@@ -82,13 +78,10 @@ class WeaverParticleTransformer(_Padded):
         sizes = {"embed_dims": (WIDTH, 4 * WIDTH, WIDTH), "num_heads": HEADS, "num_layers": LAYERS}
         super().__init__(ParticleTransformer(COLUMNS, 2, pair_input_dim=4, use_pre_activation_pair=False, **sizes))
 
-    def logits(self, batch: Batch, padded: Callable[[Tensor], Tensor], mask: Tensor) -> Tensor:
+    def logits(self, batch: Batch, padded: Padded, mask: Tensor) -> Tensor:
         """Of columns and four-momenta (px, py, pz, E)."""
-        pt, eta, phi, mass = batch.p4.unbind(1)
-        px, py, pz = pt * phi.cos(), pt * phi.sin(), pt * eta.sinh()
-        momenta = torch.stack([px, py, pz, (px**2 + py**2 + pz**2 + mass**2).sqrt()], dim=1)
         out: Tensor = self.model(
-            padded(batch.x).transpose(1, 2), padded(momenta).transpose(1, 2), mask.unsqueeze(1)
+            padded(batch.x).transpose(1, 2), padded(to_cartesian(batch.p4)).transpose(1, 2), mask.unsqueeze(1)
         )  # fmt: skip
         return out
 
@@ -108,7 +101,7 @@ class OmniLearned(_Padded):
         more = {"conditional": True, "cond_dim": 4, "add_info": True, "add_dim": COLUMNS - 4, "feature_drop": 0.0}
         super().__init__(PET2(4, use_int=False, local_int=local, mlp_drop=0.1, attn_drop=0.1, **sizes, **more))
 
-    def logits(self, batch: Batch, padded: Callable[[Tensor], Tensor], mask: Tensor) -> Tensor:
+    def logits(self, batch: Batch, padded: Padded, mask: Tensor) -> Tensor:
         """Of direction, ln pT and ln E; the other columns as additional information, those of the jet as condition."""
         pt, eta, _, mass = batch.p4.unbind(1)
         energy = ((pt * eta.cosh()) ** 2 + mass**2).sqrt()

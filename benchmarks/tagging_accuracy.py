@@ -77,7 +77,7 @@ def best_rates(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Train what has no record, print the table, write it."""
+    """Train what has no record, print the table."""
     folder = Path(__file__).parent / "results"
     parser = command.Options(__doc__)
     parser.add_argument("--samples", default="runs/omnilearn/samples", help="folder of the files of simulate.py")

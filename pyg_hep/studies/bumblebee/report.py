@@ -15,7 +15,7 @@ from pyg_hep.studies.bumblebee.masses import SHARES
 from pyg_hep.studies.bumblebee.recipes import BASELINES, recipes
 from pyg_hep.studies.execution import EFFICIENCIES
 from pyg_hep.studies.records import Records
-from pyg_hep.studies.statistics import compare, gain, label, with_error
+from pyg_hep.studies.statistics import compare, gain, label, resampled_errors, with_error
 
 PUBLISHED = {"toponium": 0.877, "initial_state": 0.625}
 """AUC of the paper, section 5; the gain in width over its supervised transformer is 10 to 20 %."""
@@ -44,12 +44,11 @@ def table(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     Of a single training, and of methods that no seed changes, the error is that of the test events alone.
     """
     with np.errstate(invalid="ignore"):  # the corrected width of a constant is infinite, and has no error
-        result = compare(rows)
+        result, of_test_events = compare(rows), resampled_errors(rows)
     for name, row in result.items():
-        mine = [r for r in rows if label(r) == name]
-        for figure in mine[0]["replicas"]:
-            if len(mine) == 1:
-                row[f"{figure}_error"] = float(np.std(mine[0]["replicas"][figure]))
+        if row["runs"] == 1:
+            row |= of_test_events[name]
+        for figure in (column.removesuffix("_error") for column in of_test_events[name]):
             for column in (figure, f"{figure}_error", f"{figure}_std"):
                 row[column] = row[column] if row[column] is not None and math.isfinite(row[column]) else None
     return result
