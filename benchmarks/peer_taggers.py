@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import peers
@@ -20,11 +20,12 @@ from jets import Padded, padding
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from pyg_hep import command
 from pyg_hep.datasets import EventDataset
 from pyg_hep.inputs import View
 from pyg_hep.kinematics import to_cartesian
 from pyg_hep.loader import EventLoader
-from pyg_hep.studies.methods import Fitted, Method, balanced_labels
+from pyg_hep.studies.methods import Fitted, Tunable, balanced_labels
 from pyg_hep.studies.task import Size, Task
 from pyg_hep.training import process
 
@@ -162,8 +163,17 @@ RECIPES = {
 
 
 @dataclass(frozen=True)
-class Peer(Method):
-    """One of :data:`RECIPES`, the epoch of least validation loss.
+class Trained:
+    """A network at its epoch of least validation loss, figures of every epoch, and seconds."""
+
+    network: nn.Module
+    history: list[dict[str, float]]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Peer(Tunable):
+    """One of :data:`RECIPES`.
 
     Args:
         factor: on the rate of the recipe.
@@ -176,12 +186,21 @@ class Peer(Method):
     batch_size: int = 128
     versions: tuple[tuple[str, str], ...] = field(default_factory=lambda: (peers.WEAVER, peers.OMNILEARNED))
 
-    def at(self, size: Size) -> Peer:
+    def at(self, size: Size) -> Self:
         """With the epochs and batches of a size."""
         return replace(self, epochs=size.epochs or self.epochs, batch_size=size.batch or self.batch_size)
 
-    def fit(self, task: Task, seed: int, output: Path) -> Fitted:
-        """Train and test."""
+    def shortened(self, share: float) -> Self:
+        """With this share of the epochs, at least one."""
+        return replace(self, epochs=max(1, round(share * self.epochs)))
+
+    def trial(self, settings: Mapping[str, float]) -> Self:
+        """With another rate; nothing else of a peer's recipe is changed."""
+        command.check_names(settings, ["rate"])
+        return replace(self, factor=settings.get("rate", 1.0) * self.factor)
+
+    def learn(self, task: Task, seed: int, output: Path) -> Trained:
+        """Train."""
         recipe = RECIPES[self.label]
         with process.isolated():
             process.seed_everything(seed)
@@ -206,9 +225,16 @@ class Peer(Method):
                 if loss <= min(epoch["val_loss"] for epoch in history):
                     best = copy.deepcopy(model.state_dict())
             model.load_state_dict(best)
-            fitted = Fitted.of_probability(_probability(model, view, task.test), task.test)
-        kept = int(np.argmin([epoch["val_loss"] for epoch in history]))
-        return replace(fitted, history=history, best_epoch=kept, seconds=history[-1]["seconds"])
+        return Trained(model, history, history[-1]["seconds"])
+
+    def fit(self, task: Task, seed: int, output: Path) -> Fitted:
+        """Train and test."""
+        trained = self.learn(task, seed, output)
+        with process.isolated():
+            probability = _probability(trained.network, View("omnilearn"), task.test)
+        kept = int(np.argmin([epoch["val_loss"] for epoch in trained.history]))
+        fitted = Fitted.of_probability(probability, task.test)
+        return replace(fitted, history=trained.history, best_epoch=kept, seconds=trained.seconds)
 
 
 def _class_weights(dataset: EventDataset) -> Tensor:

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -100,7 +100,7 @@ class Method(abc.ABC):
         """The columns of a record that say what was trained."""
         return {"method": self.name, "variant": self.variant, "baseline": self.baseline, **self.columns}
 
-    def at(self, size: Size) -> Method:
+    def at(self, size: Size) -> Self:
         """The method with the epochs, batches and rate of a size; the method itself where these mean nothing to it."""
         return self
 
@@ -172,8 +172,32 @@ def _made(part: Any) -> dict[str, Any]:
     return {"class": type(part).__name__, "arguments": part.config()}
 
 
+class Learned(Protocol):
+    """What is known after a training, before test events are seen: figures of every epoch, and seconds."""
+
+    history: list[dict[str, float]]
+    seconds: float
+
+
 @dataclass(frozen=True, kw_only=True)
-class Network(Method):
+class Tunable(Method):
+    """A training in epochs whose settings can be changed, see :class:`~pyg_hep.studies.Tuned`."""
+
+    @abc.abstractmethod
+    def trial(self, settings: Mapping[str, float]) -> Self:
+        """With other settings, see :data:`pyg_hep.studies.tuned.SETTINGS`."""
+
+    @abc.abstractmethod
+    def shortened(self, share: float) -> Self:
+        """With this share of its epochs, at least one."""
+
+    @abc.abstractmethod
+    def learn(self, task: Task, seed: int, output: Path) -> Learned:
+        """Train with the training and validation events of the task; ``history`` has ``val_loss``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network(Tunable):
     """What trainings of networks have in common.
 
     Args:
@@ -188,7 +212,7 @@ class Network(Method):
     augment: Mapping[str, Any] | None = None
     changes: Mapping[str, Any] | None = None
 
-    def at(self, size: Size) -> Network:
+    def at(self, size: Size) -> Self:
         """With what the size says of epochs, batches and rate."""
         epochs = self.settings.epochs if size.epochs is None else size.epochs
         batch = self.settings.batch_size if size.batch is None else size.batch
@@ -196,7 +220,12 @@ class Network(Method):
         settings = replace(self.settings, epochs=epochs, batch_size=batch)
         return replace(self, settings=settings, optimisation=replace(self.optimisation, learning_rate=rate))
 
-    def trial(self, settings: Mapping[str, float]) -> Network:
+    def shortened(self, share: float) -> Self:
+        """With this share of its epochs, at least one; schedules are as much shorter."""
+        epochs = max(1, round(share * self.settings.epochs))
+        return replace(self, settings=replace(self.settings, epochs=epochs))
+
+    def trial(self, settings: Mapping[str, float]) -> Self:
         """With other settings, see :data:`pyg_hep.studies.tuned.SETTINGS`."""
         factor, optimisation = settings.get("rate", 1.0), self.optimisation
         backbone = optimisation.backbone_learning_rate

@@ -1,4 +1,4 @@
-"""A network whose settings are tuned on validation events before it is trained."""
+"""A training whose settings are tuned on validation events before it is trained."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pyg_hep.errors import ConfigError, nearest
-from pyg_hep.studies.methods import Fitted, Method, Network
+from pyg_hep.studies.methods import Fitted, Method, Tunable
 from pyg_hep.studies.task import Size, Task
 
 SETTINGS = ("rate", "batch", "weight_decay", "dropout")
@@ -18,13 +18,13 @@ SETTINGS = ("rate", "batch", "weight_decay", "dropout")
 
 @dataclass(frozen=True)
 class Tuned(Method):
-    """The best of several settings of a network, by the validation loss of short trainings, then trained in full.
+    """The best of several settings of a training, by the validation loss of short trainings, then trained in full.
 
     Every seed chooses for itself, by validation events alone, and its record says what (``tuned``). Use
     :meth:`of`, which takes the names of the method.
 
     Args:
-        method: what is trained; it can set the arguments of its backbone (``changes``).
+        method: what is trained.
         trials: settings of each short training by their names in :data:`SETTINGS`; ``{}`` is the method as it is.
         share: of the epochs, at least one, that each of them takes; schedules are as much shorter.
 
@@ -32,7 +32,7 @@ class Tuned(Method):
         ConfigError: for no trial, an unknown setting, or a share that is none.
     """
 
-    method: Network
+    method: Tunable
     trials: tuple[Mapping[str, float], ...]
     share: float = 0.25
 
@@ -46,12 +46,12 @@ class Tuned(Method):
             raise ConfigError(f"the share of the epochs of a trial is above 0 and at most 1, got {self.share}")
 
     @classmethod
-    def of(cls, method: Network, trials: tuple[Mapping[str, float], ...], share: float = 0.25) -> Tuned:
+    def of(cls, method: Tunable, trials: tuple[Mapping[str, float], ...], share: float = 0.25) -> Tuned:
         """The tuned method under the names of the plain one."""
         names = {name: getattr(method, name) for name in Method.__dataclass_fields__}
         return cls(method, trials, share, **names)
 
-    def at(self, size: Size) -> Tuned:
+    def at(self, size: Size) -> Self:
         """With what the size says; trials are relative to that."""
         return replace(self, method=self.method.at(size))
 
@@ -75,12 +75,9 @@ class Tuned(Method):
         Raises:
             ConfigError: when no trial has a validation loss that is a number.
         """
-        epochs = max(1, round(self.share * self.method.settings.epochs))
         losses, seconds = [], 0.0
         for k, trial in enumerate(self.trials if len(self.trials) > 1 else ()):
-            method = self.method.trial(trial)
-            short = replace(method, settings=replace(method.settings, epochs=epochs))
-            result = short.learn(task, seed, output / f"trial-{k}")
+            result = self.method.trial(trial).shortened(self.share).learn(task, seed, output / f"trial-{k}")
             loss = min(epoch["val_loss"] for epoch in result.history)
             losses.append(loss if math.isfinite(loss) else math.inf)
             seconds += result.seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -149,7 +149,7 @@ class Mean(Method):
         if not self.methods or self.trainings < 1:
             raise ConfigError(f"{self.label} averages at least one training of one method")
 
-    def at(self, size: Size) -> Mean:
+    def at(self, size: Size) -> Self:
         """With what the size says."""
         return replace(self, methods=tuple(method.at(size) for method in self.methods))
 

@@ -1,9 +1,10 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.studies import FineTuned, FromScratch, Size, Tuned
+from pyg_hep.studies import FineTuned, Fitted, FromScratch, Size, Tunable, Tuned
 from pyg_hep.studies.execution import execute
 from pyg_hep.studies.plan import plan
 from pyg_hep.training import Optimisation, TrainingSettings
@@ -50,6 +51,42 @@ def test_trials_and_weights_are_part_of_the_key(task, model, tmp_path):
     assert Tuned.of(method, ({},)).weights() == method.weights()
     parts = Tuned.of(method, ({},)).parts()
     assert all(any(part is one for one in parts) for part in method.parts())
+
+
+@dataclass
+class _Result:
+    history: list
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Guess(Tunable):
+    """A training without a network, whose loss is its distance from a rate of 3; longer ones are no better."""
+
+    rate: float = 1.0
+    epochs: int = 10
+
+    def trial(self, settings):
+        return replace(self, rate=self.rate * settings.get("rate", 1.0))
+
+    def shortened(self, share):
+        return replace(self, epochs=round(share * self.epochs))
+
+    def learn(self, task, seed, output):
+        return _Result([{"val_loss": abs(self.rate - 3), "seconds": 1.0}] * self.epochs, float(self.epochs))
+
+    def fit(self, task, seed, output):
+        probability = np.full((len(task.test), 2), 0.5)
+        return replace(Fitted.of_probability(probability, task.test), **vars(self.learn(task, seed, output)))
+
+
+def test_a_training_of_ones_own_can_be_tuned(task, tmp_path):
+    tuned = Tuned.of(_Guess(name="guess"), ({"rate": 1.0}, {"rate": 2.9}, {"rate": 9.0}), share=0.2)
+    fitted = tuned.fit(task, 1, tmp_path)
+    assert fitted.tuned["trial"] == {"rate": 2.9}
+    assert fitted.tuned["val_losses"] == pytest.approx([2.0, 0.1, 6.0])
+    assert fitted.tuned["seconds"] == 3 * 2.0  # two of ten epochs each
+    assert len(fitted.history) == 10
 
 
 @pytest.mark.parametrize(
