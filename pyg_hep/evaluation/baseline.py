@@ -14,7 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from pyg_hep.errors import PygHepError
-from pyg_hep.evaluation.variables import SummaryVariables
+from pyg_hep.inputs.summary_variables import SummaryVariables
 from pyg_hep.metrics import as_array
 
 __all__ = ["SummaryVariables", "boosted_trees"]

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from pyg_hep.errors import ConfigError, nearest
-from pyg_hep.evaluation.variables import LEPTONS, by_momentum
 from pyg_hep.inputs import View
+from pyg_hep.inputs.summary_variables import LEPTONS, by_momentum
 from pyg_hep.schema import ObjectType
 
 GROUPS = {"b_jet": 4, "light_jet": 8, "lepton": 4, "photon": 2, "met": 1}

@@ -13,6 +13,7 @@ from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.inputs.inverses import Inverse, add_inverse, side
 from pyg_hep.inputs.particle_ids import SIZE, particle_ids
 from pyg_hep.inputs.raw import RawColumns
+from pyg_hep.inputs.summary_variables import SummaryVariables, is_in_gev
 from pyg_hep.kinematics import delta_phi, hypot
 from pyg_hep.schema import Level, ObjectType
 
@@ -116,6 +117,17 @@ def _log_share(part: Definition, total: Definition) -> Definition:
     return lambda raw: _log(part)(raw) - raw.spread(_log(total)(raw))
 
 
+def _summary(name: str) -> Definition:
+    """An event variable: ln(1 + v / GeV) of momenta and masses, others as they are; 0 where it is undefined."""
+    in_gev = is_in_gev(name)
+
+    def column(raw: RawColumns) -> Tensor:
+        values = raw.summary[name].nan_to_num(nan=0.0)
+        return values.log1p() if in_gev else values
+
+    return column
+
+
 def _momentum(forward: Definition) -> ViewColumn:
     return ViewColumn(forward, momentum=True)
 
@@ -159,6 +171,10 @@ NODE_COLUMNS: dict[str, ViewColumn] = {
 relative to the sum of the event's four-vectors (the axis of a jet), ``outward_d_eta`` is ``d_eta`` times the sign of
 the axis's eta (-1 at 0), ``relative_pt`` is pt / total pt, ``log_rest_pt`` is ln(1 - pt / total pt)."""
 
+_SUMMARY = {f"summary_{name}": name for name in SummaryVariables().names}
+SUMMARY = tuple(_SUMMARY)
+"""Names of all event variables as columns of events."""
+
 EVENT_COLUMNS: dict[str, ViewColumn] = {
     "num_nodes": ViewColumn(lambda raw: raw.counts.to(raw.dtype)),
     "total_pt": ViewColumn(_total(0)),
@@ -166,8 +182,11 @@ EVENT_COLUMNS: dict[str, ViewColumn] = {
     "total_phi": ViewColumn(_total(2)),
     "total_mass": ViewColumn(_total(3)),
     "total_energy": ViewColumn(_total_energy),
+    **{column: ViewColumn(_summary(name)) for column, name in _SUMMARY.items()},
 }
-"""Column of an event -> how it is made; ``total`` is the sum of its objects that the model sees (a jet)."""
+"""Column of an event -> how it is made; ``total`` is the sum of its objects that the model sees (a jet). Those that
+begin with ``summary_`` are what boosted trees are handed, :class:`~pyg_hep.inputs.SummaryVariables`: ln(1 + v / GeV) of
+momenta and masses, others as they are, 0 where they are undefined."""
 
 KIND_COLUMNS = ("kind", "particle_id", *(name for name in NODE_COLUMNS if name.startswith("is_")))
 """Columns that tell what an object is."""

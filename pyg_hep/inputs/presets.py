@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.inputs.columns import SUMMARY
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ class Preset:
     constants: tuple[tuple[float, float], ...] | None = None
 
 
+_HO = ("pt", "eta", "phi", "energy_massless", "btag", "charge", "kind")
 _MOMENTA = ("pt", "eta", "phi", "px", "py", "pz", "energy")
 _KINDS = ("is_light_jet", "is_b_jet", "is_electron", "is_muon", "is_tau", "is_met")
 _SAME = (0.0, 1.0)
 
 PRESETS: dict[str, Preset] = {
-    "ho": Preset(("pt", "eta", "phi", "energy_massless", "btag", "charge", "kind")),
+    "ho": Preset(_HO),
+    "ho_summary": Preset(_HO, events=SUMMARY),
     "kishimoto": Preset(
         ("log_energy", "eta", "sin_phi", "cos_phi", "log_mass", "charge",
          "is_lepton", "is_tau", "is_light_jet", "is_b_jet", "is_met")
@@ -56,7 +59,8 @@ PRESETS: dict[str, Preset] = {
 }  # fmt: skip
 """Name -> published view.
 
-``ho``: Ho et al., arXiv:2412.10665, section III B (E = pt cosh eta, kind as an integer). ``kishimoto``: Kishimoto et
+``ho``: Ho et al., arXiv:2412.10665, section III B (E = pt cosh eta, kind as an integer). ``ho_summary``: the same with
+the event variables that boosted trees are handed (not published). ``kishimoto``: Kishimoto et
 al., "A study of foundation models for event classification in collider physics", section 3. ``abasov``: Abasov et al.,
 "Developing foundational transformer models for unified top-quark physics analysis", the universal set of variables
 (the kind of an object one by one, which the slides leave open). ``abasov_truth``: the same with the charge and flags of

@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch_geometric.data import Data
 
 from pyg_hep.errors import ConfigError, nearest
+from pyg_hep.inputs.summary_variables import SummaryVariables
 from pyg_hep.kinematics import from_cartesian, to_cartesian
 
 
@@ -24,6 +26,8 @@ class RawColumns:
         counts: objects of each event, shape ``[B]``.
         mask: True where there is an object, shape ``[B, n]``; None for packed events.
         hidden: objects whose momentum a model must not see; sums over an event leave them out.
+        partly_hidden: objects of which a model must not see anything, be it the momentum or what they are; event
+            variables leave them out.
     """
 
     def __init__(
@@ -34,11 +38,13 @@ class RawColumns:
         counts: Tensor,
         mask: Tensor | None = None,
         hidden: Tensor | None = None,
+        partly_hidden: Tensor | None = None,
     ):
         self.columns, self.dtype, self.event, self.counts, self.mask = columns, dtype, event, counts, mask
-        self.hidden = hidden
+        self.hidden, self.partly_hidden = hidden, partly_hidden
         self._cartesian: Tensor | None = None
         self._total: Tensor | None = None
+        self._summary: dict[str, Tensor] | None = None
 
     def __contains__(self, name: str) -> bool:
         return name in self.columns
@@ -95,6 +101,35 @@ class RawColumns:
                 momentum = momentum.masked_fill(self.hidden.unsqueeze(-1), 0.0)
             self._total = from_cartesian(self.sum(momentum))
         return self._total
+
+    @property
+    def summary(self) -> dict[str, Tensor]:
+        """The :class:`~pyg_hep.inputs.SummaryVariables` of what the model sees of an event, each ``[B]``.
+
+        Raises:
+            ConfigError: when the network is exported: which objects there are shapes the operations.
+            PygHepError: when the events lack a column that the variables are made of.
+        """
+        if self._summary is None:
+            if torch.compiler.is_exporting():
+                raise ConfigError("a view with event variables (summary_...) cannot be exported, its network can")
+            self._summary = SummaryVariables().table(self._packed())
+        return self._summary
+
+    def _packed(self) -> Data:
+        """Objects of which nothing is hidden, one after the other."""
+        names = [name for name in ("p4", "kind", "charge", "btag", "level") if name in self]
+        event, size = self.event, self.counts.numel()
+        if event is None:
+            assert self.mask is not None
+            event = torch.arange(size, device=self.mask.device).unsqueeze(1).expand(self.mask.shape)
+        keep = self.mask if self.partly_hidden is None else ~self.partly_hidden
+        if keep is not None and self.mask is not None:
+            keep = keep & self.mask
+        columns = {name: self[name] if keep is None else self[name][keep] for name in names}
+        event = event if keep is None else event[keep]
+        ends = torch.bincount(event, minlength=size).cumsum(0)
+        return Data(**columns, batch=event, ptr=torch.cat([ends.new_zeros(1), ends]))
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum over the objects of each event: ``[N, k]`` or ``[B, n, k]`` to ``[B, k]``."""

@@ -151,7 +151,8 @@ class View(nn.Module):
             batch: raw columns.
             hidden: column (of ``columns`` or ``ids``) -> True at the objects where it must not be seen, ``[N]``: it
                 is 0, the mean, there, the last row of an id's table; and so is ``p4`` where a column made of the
-                momentum is hidden. Sums over an event leave such objects out.
+                momentum is hidden. Sums over an event leave such objects out; event variables
+                (``summary_...``) leave out all of which anything is hidden.
 
         Raises:
             ConfigError: when the batch lacks a column, or ``hidden`` names one that the view does not have.
@@ -162,7 +163,7 @@ class View(nn.Module):
                 hidden = {name: flags[keep] for name, flags in hidden.items()}
             batch = self._select(batch)
         blank = self._momentum_hidden(hidden)
-        raw = self._raw(batch, blank)
+        raw = self._raw(batch, blank, _any(hidden))
         made = Batch(_base_cls=Data)
         for name, values in self._inputs(raw, hidden, blank).items():
             made[name] = values
@@ -206,7 +207,8 @@ class View(nn.Module):
         if self._select is not None:
             mask = mask & self._select.keep(columns)
         blank = self._momentum_hidden(hidden)
-        raw = RawColumns(columns, self.mean.dtype, None, mask.sum(dim=1), mask=mask, hidden=blank)
+        counts, partly = mask.sum(dim=1), _any(hidden)
+        raw = RawColumns(columns, self.mean.dtype, None, counts, mask=mask, hidden=blank, partly_hidden=partly)
         made = self._inputs(raw, hidden, blank)
         empty = ~mask.unsqueeze(-1)
         made = {name: values if name == "u" else values.masked_fill(empty, 0) for name, values in made.items()}
@@ -226,12 +228,12 @@ class View(nn.Module):
         """Columns of the events of a raw batch in physical units, shape ``[B, G]``; every node counts."""
         return self._event_values(self._raw(batch))
 
-    def _raw(self, batch: Data, hidden: Tensor | None = None) -> RawColumns:
+    def _raw(self, batch: Data, hidden: Tensor | None = None, partly: Tensor | None = None) -> RawColumns:
         counts, event = node_counts(batch), batch.batch
         if event is None:
             events = torch.arange(counts.numel(), device=counts.device)
             event = torch.repeat_interleave(events, counts, output_size=batch["p4"].size(0))
-        return RawColumns(batch, self.mean.dtype, event, counts, hidden=hidden)
+        return RawColumns(batch, self.mean.dtype, event, counts, hidden=hidden, partly_hidden=partly)
 
     def _node_values(self, raw: RawColumns) -> Tensor:
         return torch.stack([node_column(name).forward(raw).to(raw.dtype) for name in self.columns], dim=-1)
@@ -359,6 +361,12 @@ class View(nn.Module):
         parts += [f"events={', '.join(self.events)}"] if self.events else []
         parts += [f"ids={', '.join(self.ids)}"] if self.ids else []
         return "; ".join(parts)
+
+
+def _any(hidden: Mapping[str, Tensor] | None) -> Tensor | None:
+    """Objects of which any column is hidden; None where there are no flags."""
+    flags = list((hidden or {}).values())
+    return torch.stack(flags).any(dim=0) if flags else None
 
 
 def _table_size(name: str, ids: Sequence[str] | Mapping[str, int]) -> int:

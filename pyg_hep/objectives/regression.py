@@ -12,6 +12,7 @@ from torch_geometric.data import Batch
 
 from pyg_hep.errors import ConfigError, nearest
 from pyg_hep.inputs import View
+from pyg_hep.inputs.columns import EVENT_COLUMNS
 from pyg_hep.nn import Backbone
 from pyg_hep.objectives.base import Loss, Model, Objective, Step
 from pyg_hep.objectives.meters import Metric, RegressionFigures
@@ -37,7 +38,9 @@ class Regression(Objective):
     Args:
         num_targets: how many numbers; counted where ``target`` lists columns.
         target: event column with the numbers (``y`` of a card with ``label: {regression: ...}``), or a list of columns
-            with one number each.
+            with one number each: defined as views have them
+            (:data:`~pyg_hep.inputs.columns.EVENT_COLUMNS`), such as the event variable ``summary_m_bb``, or stored.
+            Regression of event variables teaches a network what boosted trees are handed.
         names: of the numbers, by which predictions and figures are called; None takes those of the training events.
         loss: of a standardised number: ``"squared"`` (estimates the mean), ``"huber"`` (squared below one standard
             deviation, absolute above: far outliers count less) or ``"absolute"`` (estimates the median).
@@ -74,6 +77,8 @@ class Regression(Objective):
         self.class_names, self.loss = names, loss
         self.register_buffer("mean", torch.zeros(self.num_targets))
         self.register_buffer("scale", torch.ones(self.num_targets))
+        defined = [name for name in listed or () if name in EVENT_COLUMNS]
+        self._defined = (View(["pt"], events=defined),) if defined else ()  # a tuple: its constants are no part of this
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments."""
@@ -97,8 +102,18 @@ class Regression(Objective):
         if self.targets is None:
             y = self.target_of(batch)
         else:
-            y = torch.stack([self.target_of(batch, name).reshape(batch.num_graphs) for name in self.targets], dim=-1)
+            defined = self._defined_values(batch)
+            parts = [
+                defined[name] if name in defined else self.target_of(batch, name).reshape(batch.num_graphs)
+                for name in self.targets
+            ]
+            y = torch.stack([part.to(self.mean.dtype) for part in parts], dim=-1)
         return y.reshape(y.size(0), -1).to(self.mean.dtype)
+
+    def _defined_values(self, batch: Batch) -> dict[str, Tensor]:
+        """Targets that are made of the objects of an event, by name."""
+        values = (dict(zip(view.events, view.event_values(batch).unbind(-1), strict=True)) for view in self._defined)
+        return next(values, {})
 
     def step(self, batch: Batch, model: Model, generator: torch.Generator | None, training: bool) -> Step:
         """``<loss>_error`` of the standardised numbers."""
@@ -127,18 +142,31 @@ class Regression(Objective):
                 the policy ``"error"``.
         """
         super().measure(train)
-        columns = [train.column(name).reshape(len(train), -1) for name in self.targets or (self.target,)]
-        y = torch.cat(columns, dim=1).double()
-        if y.size(1) != self.num_targets:
-            raise ConfigError(f"Regression of {self.num_targets} numbers: {self.target!r} of {train!r} has {y.size(1)}")
+        found: list[tuple[Tensor, Tensor]] = []
+        listed = self.targets or (self.target,)
+        made = dict[str, tuple[Tensor, Tensor]]()
+        for view in self._defined:  # one of them may never vary: it keeps its scale, and is told by its mean
+            view.measure(train)
+            made = dict(zip(view.events, zip(view.event_mean, view.event_scale, strict=True), strict=True))
+        stored = {name: train.column(name).reshape(len(train), -1).double() for name in listed if name not in made}
+        width = len(made) + sum(values.size(1) for values in stored.values())
+        if width != self.num_targets:
+            raise ConfigError(f"Regression of {self.num_targets} numbers: {self.target!r} of {train!r} has {width}")
         if self.class_names is None and self.target == "y" and len(train.class_names) == self.num_targets:
             self.class_names = list(train.class_names)
-        for name, values in zip(self.names, y.unbind(1), strict=True):
-            if not bool(values.isfinite().all()):
-                raise ConfigError(f"{int((~values.isfinite()).sum())} events of {train!r} have no finite {name!r}")
-        scale = y.std(dim=0)
-        if not bool((scale > 0).all()):
-            constant = next(name for name, s in zip(self.names, scale.tolist(), strict=True) if not s > 0)
-            raise ConfigError(f"{constant!r} is the same in all {len(y)} training events: nothing can be learned of it")
-        self.mean.copy_(y.mean(dim=0))
-        self.scale.copy_(scale)
+        for name in listed:
+            if name in made:
+                found.append(made[name])
+            else:
+                found += [self._spread(y, self.names[len(found) + k], train) for k, y in enumerate(stored[name].T)]
+        for buffer, values in zip((self.mean, self.scale), zip(*found, strict=True), strict=True):
+            buffer.copy_(torch.stack([value.double() for value in values]))
+
+    def _spread(self, values: Tensor, name: str, train: EventDataset) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of a stored number."""
+        if not bool(values.isfinite().all()):
+            raise ConfigError(f"{int((~values.isfinite()).sum())} events of {train!r} have no finite {name!r}")
+        mean, scale = values.mean(), values.std()
+        if not scale > 0:
+            raise ConfigError(f"{name!r} is the same in all {len(train)} training events: nothing can be learned of it")
+        return mean, scale

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.inputs import RawColumns, View, register_column
-from pyg_hep.inputs.columns import EVENT_COLUMNS, NODE_COLUMNS
+from pyg_hep.inputs import RawColumns, SummaryVariables, View, register_column
+from pyg_hep.inputs.columns import EVENT_COLUMNS, NODE_COLUMNS, SUMMARY
 from pyg_hep.inputs.presets import PRESETS
 from pyg_hep.kinematics import delta_phi, from_cartesian, to_cartesian
 from pyg_hep.schema import Level
@@ -331,3 +331,46 @@ def test_raw_columns_name_what_is_missing():
 
 def test_repr_names_the_columns():
     assert "pt, eta; events=rho; ids=kind" in repr(View(["pt", "eta"], events=["rho"], ids=["kind"]))
+
+
+def test_event_variables_are_columns_of_an_event():
+    batch = events(torch.float32, counts=(4, 0, 7, 2))
+    view = View("ho_summary")
+    values, table = view.event_values(batch), SummaryVariables().table(batch)
+    assert view.events == SUMMARY
+    assert view.channels.u == len(table) == 131
+    assert values.isfinite().all()
+    columns = dict(zip(view.events, values.unbind(1), strict=True))
+    torch.testing.assert_close(columns["summary_ht"], table["ht"].log1p())
+    torch.testing.assert_close(columns["summary_n_jet"], table["n_jet"])
+    assert columns["summary_m_jj"][3] == 0  # two objects, of which one is no jet
+    assert table["m_jj"][3].isnan()
+    dense = view.dense(*padded(batch))
+    torch.testing.assert_close(dense.u, view(batch).u)
+
+
+@pytest.mark.parametrize("name", ["pt", "btag"])
+def test_event_variables_leave_out_objects_of_which_anything_is_hidden(name):
+    batch = events(torch.float32)
+    view = View("ho_summary")
+    view.fit(batch)
+    flags = torch.zeros(batch.num_nodes, dtype=torch.bool)
+    flags[[1, 6]] = True
+    made = view(batch, {name: flags})
+    changed = batch.clone()
+    for column, value in (("p4", 3.0), ("btag", 1.0), ("kind", 1)):
+        changed[column] = changed[column].clone()
+        changed[column][flags] = value
+    torch.testing.assert_close(view(changed, {name: flags}).u, made.u)
+    assert not torch.equal(view(changed).u, made.u)
+    others = View("ho_summary", select={"level": "reco"})
+    others.load_state_dict(view.state_dict())
+    changed.level = torch.where(flags, int(Level.GEN), changed.level)
+    torch.testing.assert_close(others(changed).u, made.u)  # as if they were not there
+
+
+def test_a_view_with_event_variables_says_that_it_cannot_be_exported(monkeypatch):
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    with pytest.raises(ConfigError, match="event variables .* cannot be exported"):
+        View("ho_summary").dense(*padded(events(torch.float32)))
+    assert View("ho_summary", events=["num_nodes"]).dense(*padded(events(torch.float32))).u.shape == (4, 1)

@@ -5,13 +5,16 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
+from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
-from pyg_hep.inputs import View
+from pyg_hep.inputs import SummaryVariables, View
+from pyg_hep.loader import EventLoader
 from pyg_hep.metrics import resolution
 from pyg_hep.nn import EventTransformer
 from pyg_hep.objectives import Regression
 from pyg_hep.testing import ObjectiveTests
 from pyg_hep.testing.events import random_events
+from pyg_hep.testing.files import random_nanoaod, write_nanoaod
 from pyg_hep.testing.objectives import ObjectiveModel
 
 
@@ -118,6 +121,26 @@ def test_several_numbers_have_figures_of_their_own():
     figures = meter.figures({"value": y + torch.tensor([0.5, -2.0]), "y": y, "weight": torch.ones(3)})
     assert figures["bias_a"] == pytest.approx(0.5)
     assert figures["rmse_b"] == pytest.approx(2.0)
+
+
+def test_a_network_is_taught_event_variables(tmp_path):
+    file = write_nanoaod(tmp_path / "a.root", random_nanoaod(300, seed=3))
+    dataset = EventDataset(tmp_path / "cache", "simulated_events", {"a": file})
+    names = ["summary_ht", "summary_n_jet", "summary_n_charged_hadron", "event_number"]
+    objective = Regression(target=names)
+    objective.measure(dataset)
+    batch = next(iter(EventLoader(dataset, len(dataset))))
+    table = SummaryVariables().table(batch)
+    truth = torch.stack([table["ht"].log1p(), table["n_jet"], table["n_charged_hadron"], batch.event_number], dim=1)
+    torch.testing.assert_close(objective.mean, truth.mean(dim=0))
+    torch.testing.assert_close(objective.scale[[0, 1, 3]], truth.std(dim=0)[[0, 1, 3]])
+    assert float(objective.scale[2]) == 1.0  # it never varies
+    view = View.ho()
+    view.fit(batch)
+    model = ObjectiveModel(EventTransformer(7, hidden_channels=8, num_layers=1, heads=2), objective, view)
+    step = objective.step(batch, model, None, training=False)
+    torch.testing.assert_close(step.targets["y"], truth)
+    assert list(objective.predict(batch, model)) == names
 
 
 def test_what_cannot_be():

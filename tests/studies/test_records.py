@@ -98,7 +98,7 @@ def test_digest_of_weights_is_theirs_and_not_that_of_their_place(model, tmp_path
 def test_code_of_every_room_that_enters_a_training_counts():
     has = {name: _has_influence(name.replace("/", ".")) for name in (
         "metrics", "loader", "inputs/view", "nn/mlp", "objectives/base", "training/fit", "transforms/mask_objects",
-        "evaluation/baseline", "evaluation/variables", "studies/methods", "studies/statistics", "new_room/module",
+        "evaluation/baseline", "inputs/summary_variables", "studies/methods", "studies/statistics", "new_room/module",
         "evaluation/plots/curves", "studies/ho/report", "simulation/detector", "readers/card",
     )}  # fmt: skip
     assert [name for name, counts in has.items() if not counts] == list(has)[-4:]

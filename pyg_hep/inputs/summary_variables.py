@@ -23,6 +23,11 @@ LEPTONS = (ObjectType.ELECTRON, ObjectType.MUON, ObjectType.TAU)
 _COUNTED = (*LEPTONS, ObjectType.JET, ObjectType.PHOTON, ObjectType.CHARGED_HADRON, ObjectType.NEUTRAL_HADRON)
 
 
+def is_in_gev(name: str) -> bool:
+    """Whether a variable is a momentum or a mass, so that it has no upper end."""
+    return name in ("met", "ht", "st") or name.startswith(("m_", "mt_", "pt_")) or name.endswith(("_pt", "_mass"))
+
+
 @dataclass(frozen=True)
 class _Leading:
     """The objects of one group with the highest pt: four-vectors [B, k, 4], kinds, charges and presence [B, k]."""
