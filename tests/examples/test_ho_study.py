@@ -15,11 +15,12 @@ PRETRAINING = [
     for objective, recipe, events, batch in (
         ("multiclass", "published", 20, 64), ("multiclass", "published", 40, 64), ("multiclass", "better", 20, 128),
         ("multiclass", "better", 40, 128), ("multilabel", "published", 40, 64),
+        ("summary", "better", 40, 128), ("variables", "better", 20, 128),
     )
 ]  # fmt: skip
 STUDY = {
     "pretraining": PRETRAINING, "sizes": [{"events": 40, "seeds": 2}, {"events": 60, "seeds": 1}], "other_seeds": 1,
-    "larger": ["scratch", "multiclass", "trees"],
+    "larger": ["scratch", "multiclass", "trees"], "best": "summary", "trainings": 2,
     "epochs": 1, "patience": 2, "better_epochs": 1, "scratch_epochs": 1, "batch_size": 64,
 }  # fmt: skip
 
@@ -65,6 +66,8 @@ def test_every_table_is_complete(study: Path):
         for variant in ("20", "better-20", "frozen_backbone", "new_decoder", "better-random_head", "better-layer_decay")
     } <= set(first)
     assert "multilabel/better" in first
+    ways = ("better", "probe", "stacked", "mean", "all", "better-40x1")
+    assert {*(f"summary/{way}" for way in ways), "variables/better-20x1", "trees", "trees/mean"} <= set(first)
     assert "multiclass/better-random_head" not in report["table1"]["ttH_cp"]["40"]  # the ablation has two tasks
     for task in HO_TASKS:
         row = report["table3"][task]
@@ -89,6 +92,8 @@ def test_every_table_is_complete(study: Path):
     assert {record["model"] for record in report["pretraining"]} == {
         *(f"multiclass-{r}-{size}x1-{batch}" for r, batch in (("published", 64), ("better", 128)) for size in (20, 40)),
         "multilabel-published-40x1-64",
+        "summary-better-40x1-128",
+        "variables-better-20x1-128",
     }
 
 

@@ -7,20 +7,23 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from pyg_hep import command
 from pyg_hep.datasets import EventDataset
 from pyg_hep.errors import ConfigError
-from pyg_hep.nn import GraphNetwork
-from pyg_hep.objectives import Classification, MultiLabel
+from pyg_hep.inputs.columns import SUMMARY
+from pyg_hep.nn import Backbone, EventTransformer, GraphNetwork
+from pyg_hep.objectives import Classification, Joint, MaskedObjects, MultiLabel, Objective, Regression
 from pyg_hep.simulation.samples import HO_PRETRAINING
-from pyg_hep.studies.ho.samples import CARDS, controls, pretraining_events, tasks
+from pyg_hep.studies.ho.samples import card_of, controls, pretraining_events, tasks
 from pyg_hep.studies.methods import FineTuned, FromScratch, Method, Trees
 from pyg_hep.studies.place import Place
 from pyg_hep.studies.plan import Run, plan
 from pyg_hep.studies.pretraining import Pretraining
 from pyg_hep.studies.task import Size
+from pyg_hep.studies.ways import LinearProbe, Mean, StackedTrees
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings
 
-GROUPS = ("table1", "better", "scaling", "frozen", "ablation", "control")
+GROUPS = ("table1", "better", "scaling", "frozen", "ablation", "control", "kinds", "ways")
 ABLATION_TASKS = ("fcnc_tHq", "WH_ZH")
 
 # Published: sections III B to III D. Better: what raised the gain at 1,000 events per class, see examples/README.md.
@@ -34,6 +37,35 @@ FINETUNING = {
 }
 SCRATCH = {"published": Optimisation(), "better": Optimisation(learning_rate=3e-4, schedule="cosine", warmup_epochs=1)}
 AUGMENT = {"rotate": True, "reflect": True}
+PAIRS = ("ln_d_r", "ln_kt", "z", "ln_mass")
+TRANSFORMER: dict[str, Any] = {"hidden_channels": 64, "num_layers": 4, "heads": 4, "pooling": "class"}
+
+
+def _joint(name: str, objective: Objective, weight: float) -> Joint:
+    return Joint({"classes": Classification(len(HO_PRETRAINING)), name: objective}, weights={name: weight})
+
+
+def _network(kind: str) -> tuple[Backbone, Objective]:
+    """A new network, and what it is pretrained for."""
+    classes = Classification(len(HO_PRETRAINING))
+    match kind:
+        case "multilabel":
+            return GraphNetwork.ho(), MultiLabel.ho()
+        case "masked":
+            return GraphNetwork.ho(), _joint("objects", MaskedObjects(whole=True), 0.1)
+        case "variables":
+            return GraphNetwork.ho(), _joint("variables", Regression(target=SUMMARY, loss="huber"), 1.0)
+        case "summary":
+            return GraphNetwork.ho(event_channels=len(SUMMARY), preset="ho_summary"), classes
+        case "transformer":
+            return EventTransformer(7, pair_columns=PAIRS, preset="ho", **TRANSFORMER), classes
+    return GraphNetwork.ho(), classes
+
+
+KINDS = ("multiclass", "multilabel", "masked", "variables", "summary", "transformer")
+"""What a network is pretrained for: twelve classes and 41 labels, both published; twelve classes with masked objects,
+and with the regression of the variables that boosted trees are handed; twelve classes by a network that is handed these
+too; and by a transformer of the same cost with pair bias."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +74,13 @@ class Learned:
 
     The published rates of 1e-4 want many steps, of which the paper made millions: where passes are few, small batches
     make more of them.
+
+    Args:
+        objective: one of :data:`KINDS`.
+        recipe: one of :data:`PRETRAINING`.
+        events: per process.
+        epochs: passes over them.
+        batch: events in a step.
     """
 
     objective: str
@@ -49,6 +88,10 @@ class Learned:
     events: int
     epochs: int
     batch: int
+
+    def __post_init__(self) -> None:
+        command.check_names([self.objective], KINDS)
+        command.check_names([self.recipe], PRETRAINING)
 
 
 @dataclass(frozen=True)
@@ -66,6 +109,8 @@ class Study:
         batch_size: events in a step, in the tasks.
         cka_models: ensembles of table III, at the largest of ``sizes`` that has two trainings.
         larger: labels of the methods that are trained at more than the first of ``sizes``; None is all of their groups.
+        best: kind of the pretraining of which every way of use is tried.
+        trainings: whose mean is compared, of networks and of trees alike.
     """
 
     pretraining: list[Learned]
@@ -78,6 +123,8 @@ class Study:
     batch_size: int
     cka_models: int = 3
     larger: list[str] | None = None
+    best: str = "multiclass"
+    trainings: int = 5
 
     def largest(self, objective: str, recipe: str) -> Learned:
         """The pretraining of this kind with the most events."""
@@ -98,8 +145,11 @@ SIZES = {
             Learned("multilabel", "published", 47_000, 4, 64), Learned("multiclass", "published", 12_000, 8, 64),
             Learned("multiclass", "better", 12_000, 8, 256), Learned("multiclass", "published", 3_000, 16, 64),
             Learned("multiclass", "better", 3_000, 16, 256),
+            *(Learned(kind, "better", 12_000, 8, 256) for kind in KINDS[2:]),
+            Learned("summary", "better", 190_000, 9, 256),
         ],
         [Size(1_000, 5), Size(10_000, 1)], 1, 100, 12, 12, 50, 64, larger=["scratch", "multiclass", "trees"],
+        best="summary",
     ),
     "published": Study(
         [
@@ -129,13 +179,12 @@ class HoPretraining(Pretraining):
         return pretraining_events(self.place, self.learned.objective, self.learned.events)
 
     def network(self) -> EventModel:
-        """The graph network of the paper."""
-        several = Classification(len(HO_PRETRAINING))
+        """The graph network of the paper, or what its kind makes of it."""
+        backbone, objective = _network(self.learned.objective)
+        about = {"card": card_of(self.learned.objective), "processes": list(HO_PRETRAINING)}
         return EventModel(
-            GraphNetwork.ho(), several if self.learned.objective == "multiclass" else MultiLabel.ho(),
-            optimisation=PRETRAINING[self.learned.recipe],
-            metadata={"card": CARDS[self.learned.objective], "processes": list(HO_PRETRAINING),
-                      "recipe": self.learned.recipe},
+            backbone, objective, optimisation=PRETRAINING[self.learned.recipe],
+            metadata={**about, "recipe": self.learned.recipe},
         )  # fmt: skip
 
     def columns(self) -> dict[str, Any]:
@@ -154,8 +203,14 @@ def pretrainings(study: Study, place: Place) -> list[HoPretraining]:
     ]
 
 
-def methods(study: Study, jobs: Sequence[HoPretraining]) -> dict[str, list[Method]]:
-    """Group -> its methods. Fine-tuning by the better recipe is compared with the better training from scratch."""
+def methods(group: str, study: Study, jobs: Sequence[HoPretraining]) -> list[Method]:
+    """The methods of a group of :data:`GROUPS`.
+
+    Fine-tuning by the better recipe is compared with the better training from scratch.
+
+    Raises:
+        ConfigError: when the study has not the pretraining that the group compares.
+    """
     settings = TrainingSettings(
         epochs=study.epochs, batch_size=study.batch_size, patience=study.patience,
         progress=False, checkpoints=False, tensorboard=False,
@@ -176,49 +231,67 @@ def methods(study: Study, jobs: Sequence[HoPretraining]) -> dict[str, list[Metho
             columns={"pretraining_events": one.events, "pretraining_recipe": one.recipe},
         )  # fmt: skip
 
-    published, best = study.largest("multiclass", "published"), study.largest("multiclass", "better")
-    multilabel = study.largest("multilabel", "published")
-    frozen = partial(tuned, published)
-    everything_else = ("node_encoder", "edge_encoder", "global_encoder", "blocks")
     scratch_better = FromScratch(
         fresh, settings=longer, optimisation=SCRATCH["better"], augment=AUGMENT, variant="better"
     )  # fmt: skip
-    smaller = [one for recipe in PRETRAINING for one in study.of("multiclass", recipe) if one not in (published, best)]
-    return {
-        "table1": [
-            FromScratch(fresh, settings=settings, optimisation=SCRATCH["published"]),
-            tuned(published), tuned(multilabel), Trees(),
-        ],
-        "better": [scratch_better, tuned(best, "better")],
-        "scaling": [
-            tuned(one, f"better-{one.events}" if one.recipe == "better" else str(one.events)) for one in smaller
-        ],
-        "frozen": [
-            frozen("frozen_backbone", optimisation=Optimisation(frozen=("backbone",))),
-            frozen("new_decoder", optimisation=Optimisation(frozen=everything_else), reset=("decoder",)),
-        ],
-        "ablation": [
-            tuned(best, "better-random_head", probe=False),
-            tuned(best, "better-no_augmentation", augment=None),
-            tuned(best, "better-layer_decay", optimisation=replace(FINETUNING["better"], layer_decay=0.7)),
-            tuned(best, "better-published_rates", optimisation=FINETUNING["published"]),
-            tuned(published, "better-published_pretraining"),
-            tuned(multilabel, "better"),
-        ],
-        "control": [scratch_better, Trees(baseline=None)],
-    }  # fmt: skip
+    match group:
+        case "table1":
+            largest = [study.largest(objective, "published") for objective in ("multiclass", "multilabel")]
+            scratch = FromScratch(fresh, settings=settings, optimisation=SCRATCH["published"])
+            return [scratch, *map(tuned, largest), Trees()]
+        case "better":
+            return [scratch_better, tuned(study.largest("multiclass", "better"), "better")]
+        case "scaling":
+            largest = [study.largest("multiclass", recipe) for recipe in PRETRAINING]
+            smaller = [one for r in PRETRAINING for one in study.of("multiclass", r) if one not in largest]
+            return [
+                tuned(one, f"better-{one.events}" if one.recipe == "better" else str(one.events)) for one in smaller
+            ]
+        case "frozen":
+            frozen = partial(tuned, study.largest("multiclass", "published"))
+            everything_else = ("node_encoder", "edge_encoder", "global_encoder", "blocks")
+            return [
+                frozen("frozen_backbone", optimisation=Optimisation(frozen=("backbone",))),
+                frozen("new_decoder", optimisation=Optimisation(frozen=everything_else), reset=("decoder",)),
+            ]
+        case "ablation":
+            best = study.largest("multiclass", "better")
+            layers = replace(FINETUNING["better"], layer_decay=0.7)
+            return [
+                tuned(best, "better-random_head", probe=False),
+                tuned(best, "better-no_augmentation", augment=None),
+                tuned(best, "better-layer_decay", optimisation=layers),
+                tuned(best, "better-published_rates", optimisation=FINETUNING["published"]),
+                tuned(study.largest("multiclass", "published"), "better-published_pretraining"),
+                tuned(study.largest("multilabel", "published"), "better"),
+            ]
+        case "kinds":
+            others = [one for one in study.pretraining if one.objective in KINDS[2:]]
+            return [tuned(one, f"better-{one.events}x{one.epochs}") for one in others]
+        case "ways":
+            best = study.largest(study.best, "better")
+            single, probe = tuned(best, "better"), LinearProbe(folders[best], name=best.objective, variant="probe")
+            stacked = StackedTrees(pretrained=folders[best], name=best.objective, variant="stacked")
+            several: dict[str, Any] = {"trainings": study.trainings, "baseline": "scratch/better"}
+            return [
+                single, probe, stacked,
+                Mean((single,), **several, name=best.objective, variant="mean"),
+                Mean((probe, single, stacked), name=best.objective, variant="all", baseline="scratch/better"),
+                Trees(), Mean((Trees(),), **several, name="trees", variant="mean"),
+            ]  # fmt: skip
+    return [scratch_better, Trees(baseline=None)]
 
 
 def plan_group(group: str, study: Study, jobs: Sequence[HoPretraining], place: Place) -> list[Run]:
     """Every training of a group, those of one seed together."""
-    compared = methods(study, jobs)[group]
+    compared = methods(group, study, jobs)
     learned = (controls if group == "control" else tasks)(place)
     if group == "control":
         sizes = [Size(min(study.sizes[-1].events, 5_000), study.sizes[-1].seeds)]
         return plan(learned, compared, sizes, place.runs, place.threads)
     if group == "ablation":
         learned = [task for task in learned if task.name in ABLATION_TASKS]
-    if group not in ("table1", "better"):
+    if group not in ("table1", "better", "kinds", "ways"):
         return plan(learned, compared, [replace(study.sizes[0], seeds=study.other_seeds)], place.runs, place.threads)
     runs = plan(learned, compared, study.sizes[:1], place.runs, place.threads)
     if study.larger is not None:

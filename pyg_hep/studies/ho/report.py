@@ -161,7 +161,7 @@ def over_trees(records: Records, sizes: Sequence[int]) -> dict[str, Any]:
     for size in sizes:
         gains: dict[str, list[Any]] = {}
         for task in HO_TASKS:
-            trees = records.select(task=task, size=size, method="trees")
+            trees = records.select(task=task, size=size, method="trees", variant="")
             for name, variant in dict.fromkeys(
                 (r["method"], r["variant"]) for r in records.select(task=task, size=size) if r["method"] != "trees"
             ):

@@ -17,8 +17,12 @@ SPLITS = {
     "test": {"test": 1.0},
     "control": {"train": 0.4, "val": 0.1, "test": 0.5},
 }
-CARDS = {"multiclass": "simulated_events", "multilabel": "ho_multilabel"}
 VALIDATED = 12_000  # validation events of a pretraining: enough for a per-mille precision of its loss
+
+
+def card_of(objective: str) -> str:
+    """The card whose labels an objective needs."""
+    return "ho_multilabel" if objective == "multilabel" else "simulated_events"
 
 
 def pretraining_events(place: Place, objective: str, per_process: int) -> tuple[EventDataset, EventDataset]:
@@ -28,7 +32,7 @@ def pretraining_events(place: Place, objective: str, per_process: int) -> tuple[
         ConfigError: when there are fewer than asked for.
     """
     files = place.files("pretraining", HO_PRETRAINING)
-    train, val = place.splits(CARDS[objective], files, SPLITS["pretraining"])
+    train, val = place.splits(card_of(objective), files, SPLITS["pretraining"])
     total = per_process * len(files)
     if len(train) < total:
         raise ConfigError(f"{per_process} pretraining events per process asked for, {len(train)} of {total} are there")
