@@ -7,7 +7,7 @@ Stages: ``pretrain`` the networks on twelve processes, ``finetune`` (all trainin
 ``table1`` (accuracy and gain), ``table3`` (CKA), ``figure1`` (cost); ``all`` does everything. Whatever is finished is
 kept and not done again while data, code and arguments are the same: networks in --output, trainings as lines of
 --records, from which the reports are made. Figures published earlier (--earlier) are printed beside.
-``--size small`` takes about two hours on two cores, ``published`` is the paper's size for a cluster of GPUs.
+``--size small`` takes about four hours on two cores, ``published`` is the paper's size for a cluster of GPUs.
 """
 
 from pathlib import Path
@@ -39,6 +39,10 @@ def main() -> None:
         if options.stage == "pretrain":
             jobs = [job for job in jobs if job.name in options.models]
     pretrained = pretrain_stage(jobs, options, options.retrain)
+    if "ways" in options.groups and options.models is None and options.stage in ("pretrain", "all"):
+        trees = recipes.forest(study, place)
+        if not trees.is_done():
+            print(trees.fit())
     if options.stage == "pretrain":
         return
 

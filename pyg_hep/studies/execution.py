@@ -72,8 +72,9 @@ def finish(runs: Sequence[Run], records: Records, workers: int = 1, note: Mappin
     Raises:
         ConfigError: for a pretrained model that is not there.
     """
-    waiting = [run for run in runs if run.key not in records]
-    print(f"{len(waiting)} trainings to do, {len(runs) - len(waiting)} recorded in {records.path}")
+    every = {run.key: run for run in runs}  # groups of a study share methods
+    waiting = [run for key, run in every.items() if key not in records]
+    print(f"{len(waiting)} trainings to do, {len(every) - len(waiting)} recorded in {records.path}")
     for record in execute_all(waiting, workers):
         records.append({**record, **(note or {})})
         figures = ", ".join(f"{name} {with_error(record[name], None, 4)}" for name in record["figures"])

@@ -67,7 +67,13 @@ def test_every_table_is_complete(study: Path):
     } <= set(first)
     assert "multilabel/better" in first
     ways = ("better", "probe", "stacked", "mean", "all", "better-40x1")
-    assert {*(f"summary/{way}" for way in ways), "variables/better-20x1", "trees", "trees/mean"} <= set(first)
+    assert {
+        *(f"summary/{way}" for way in ways),
+        "variables/better-20x1",
+        "trees",
+        "trees/mean",
+        "trees/on_trees",
+    } <= set(first)
     assert "multiclass/better-random_head" not in report["table1"]["ttH_cp"]["40"]  # the ablation has two tasks
     for task in HO_TASKS:
         row = report["table3"][task]

@@ -99,3 +99,11 @@ def test_a_task_says_what_networks_are_trained_for(task, model, tmp_path):
     assert objective.config()["augment"]["reflect"] is False
     (other,) = plan([task], [FromScratch(model, settings=SETTINGS, augment={"reflect": False})], [Size(60)], tmp_path)
     assert other.key != run.key
+
+
+def test_a_run_that_two_groups_share_is_done_once(task, tmp_path, capsys):
+    runs = plan([task], [Trees()], [Size(60)], tmp_path / "runs") * 2
+    records = Records(tmp_path / "runs.jsonl")
+    finish(runs, records)
+    assert "1 trainings to do" in capsys.readouterr().out
+    assert len(records) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pyg_hep import command
@@ -14,6 +15,7 @@ from pyg_hep.inputs.columns import SUMMARY
 from pyg_hep.nn import Backbone, EventTransformer, GraphNetwork
 from pyg_hep.objectives import Classification, Joint, MaskedObjects, MultiLabel, Objective, Regression
 from pyg_hep.simulation.samples import HO_PRETRAINING
+from pyg_hep.studies.forests import Forest, TreesOnTrees
 from pyg_hep.studies.ho.samples import card_of, controls, pretraining_events, tasks
 from pyg_hep.studies.methods import FineTuned, FromScratch, Method, Trees
 from pyg_hep.studies.place import Place
@@ -146,7 +148,7 @@ SIZES = {
             Learned("multiclass", "better", 12_000, 8, 256), Learned("multiclass", "published", 3_000, 16, 64),
             Learned("multiclass", "better", 3_000, 16, 256),
             *(Learned(kind, "better", 12_000, 8, 256) for kind in KINDS[2:]),
-            Learned("summary", "better", 190_000, 9, 256),
+            Learned("summary", "better", 47_000, 14, 256),
         ],
         [Size(1_000, 5), Size(10_000, 1)], 1, 100, 12, 12, 50, 64, larger=["scratch", "multiclass", "trees"],
         best="summary",
@@ -278,8 +280,20 @@ def methods(group: str, study: Study, jobs: Sequence[HoPretraining]) -> list[Met
                 Mean((single,), **several, name=best.objective, variant="mean"),
                 Mean((probe, single, stacked), name=best.objective, variant="all", baseline="scratch/better"),
                 Trees(), Mean((Trees(),), **several, name="trees", variant="mean"),
+                TreesOnTrees(forest=forest_folder(jobs[0].place)),
             ]  # fmt: skip
     return [scratch_better, Trees(baseline=None)]
+
+
+def forest_folder(place: Place) -> Path:
+    """Where the trees on twelve processes are."""
+    return place.output / "pretrained" / "trees"
+
+
+def forest(study: Study, place: Place) -> Forest:
+    """Trees on the very events of the pretraining of which every way of use is tried."""
+    train, _ = pretraining_events(place, study.best, study.largest(study.best, "better").events)
+    return Forest(forest_folder(place), train)
 
 
 def plan_group(group: str, study: Study, jobs: Sequence[HoPretraining], place: Place) -> list[Run]:
