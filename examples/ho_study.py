@@ -39,10 +39,6 @@ def main() -> None:
         if options.stage == "pretrain":
             jobs = [job for job in jobs if job.name in options.models]
     pretrained = pretrain_stage(jobs, options, options.retrain)
-    if "ways" in options.groups and options.models is None and options.stage in ("pretrain", "all"):
-        trees = recipes.forest(study, place)
-        if not trees.is_done():
-            print(trees.fit())
     if options.stage == "pretrain":
         return
 

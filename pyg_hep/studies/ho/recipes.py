@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pyg_hep import command
@@ -15,7 +14,7 @@ from pyg_hep.inputs.columns import SUMMARY
 from pyg_hep.nn import Backbone, EventTransformer, GraphNetwork
 from pyg_hep.objectives import Classification, Joint, MaskedObjects, MultiLabel, Objective, Regression
 from pyg_hep.simulation.samples import HO_PRETRAINING
-from pyg_hep.studies.forests import Forest, TreesOnTrees
+from pyg_hep.studies.forests import TreesOnTrees
 from pyg_hep.studies.ho.samples import card_of, controls, pretraining_events, tasks
 from pyg_hep.studies.methods import FineTuned, FromScratch, Method, Trees
 from pyg_hep.studies.place import Place
@@ -280,25 +279,16 @@ def methods(group: str, study: Study, jobs: Sequence[HoPretraining]) -> list[Met
                 Mean((single,), **several, name=best.objective, variant="mean"),
                 Mean((probe, single, stacked), name=best.objective, variant="all", baseline="scratch/better"),
                 Trees(), Mean((Trees(),), **several, name="trees", variant="mean"),
-                TreesOnTrees(forest=forest_folder(jobs[0].place)),
             ]  # fmt: skip
     return [scratch_better, Trees(baseline=None)]
-
-
-def forest_folder(place: Place) -> Path:
-    """Where the trees on twelve processes are."""
-    return place.output / "pretrained" / "trees"
-
-
-def forest(study: Study, place: Place) -> Forest:
-    """Trees on the very events of the pretraining of which every way of use is tried."""
-    train, _ = pretraining_events(place, study.best, study.largest(study.best, "better").events)
-    return Forest(forest_folder(place), train)
 
 
 def plan_group(group: str, study: Study, jobs: Sequence[HoPretraining], place: Place) -> list[Run]:
     """Every training of a group, those of one seed together."""
     compared = methods(group, study, jobs)
+    if group == "ways":  # the very events of the pretraining of which every way of use is tried
+        events, _ = pretraining_events(place, study.best, study.largest(study.best, "better").events)
+        compared.append(TreesOnTrees(learned=events))
     learned = (controls if group == "control" else tasks)(place)
     if group == "control":
         sizes = [Size(min(study.sizes[-1].events, 5_000), study.sizes[-1].seeds)]
