@@ -88,13 +88,12 @@ def main() -> None:
     asked = [run for run in runs if not options.only or run.method.label in options.only]
     records = Records(options.records)
     finish(asked, records, options.workers, command.note())
-    keys = {run.key for run in runs}
-    trained = [record for record in records.records if record["key"] in keys]
+    records.keep(run.key for run in runs)
     print(f"\n{'':34s}{'AUC':>20s}{'rejection at 50 %':>20s}{'less the peer, AUC':>24s}  rates")
     for name, theirs in PAIRS.items():
-        ours = [r for r in trained if label(r) == name]
+        ours = [r for r in records.records if label(r) == name]
         for one in (name, *theirs):
-            mine = [r for r in trained if label(r) == one]
+            mine = [r for r in records.records if label(r) == one]
             if not mine:
                 continue
             cells = [_mean(mine, "auc", 4), _mean(mine, "rejection_50", 1)]

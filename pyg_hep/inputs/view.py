@@ -257,10 +257,8 @@ class View(nn.Module):
 
     def _id(self, raw: RawColumns, name: str, size: int, hidden: Mapping[str, Tensor]) -> Tensor:
         if name == HIDDEN:
-            flags = torch.zeros_like(raw.p4[..., 0], dtype=torch.int64)
-            for one in hidden.values():
-                flags = flags | one.to(torch.int64)
-            return flags
+            flags = _any(hidden)
+            return torch.zeros_like(raw.p4[..., 0], dtype=torch.int64) if flags is None else flags.to(torch.int64)
         number = node_column(name).forward(raw).to(torch.int64)
         if number.device.type == "cpu" and number.numel() and not torch.compiler.is_exporting():
             low, high = int(number.min()), int(number.max())

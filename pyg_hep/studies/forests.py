@@ -9,10 +9,9 @@ import numpy as np
 
 from pyg_hep.datasets import EventDataset
 from pyg_hep.evaluation import boosted_trees
-from pyg_hep.studies.methods import Trees, balanced_labels, plain, table_of
+from pyg_hep.studies.methods import Trees, balanced_labels, log_probability, plain, table_of
 from pyg_hep.studies.records import data_digest, key_of
 
-_LEAST = 1e-7  # of a probability before its logarithm
 _LEARNED: dict[str, Any] = {}
 """The last first trees of this process: a pickled file would run whatever code it holds when it is opened."""
 
@@ -41,7 +40,7 @@ class TreesOnTrees(Trees):
             _LEARNED.clear()
             _LEARNED[key] = first
         train, test = (
-            np.concatenate([table, np.log(_LEARNED[key].predict_proba(table).clip(_LEAST))], axis=1)
+            np.concatenate([table, log_probability(_LEARNED[key].predict_proba(table))], axis=1)
             for table in super().tables(task, seed)
         )
         return train, test

@@ -342,6 +342,11 @@ def table_of(variables: Variables, dataset: EventDataset) -> np.ndarray:
     return np.concatenate([variables(batch) for batch in EventLoader(dataset, 8192)])
 
 
+def log_probability(probability: np.ndarray) -> np.ndarray:
+    """Logarithms of class probabilities, of which none counts as less than 1e-7, as inputs of trees."""
+    return np.log(probability.clip(1e-7))
+
+
 def balanced_labels(dataset: EventDataset) -> tuple[np.ndarray, np.ndarray]:
     """Classes of all events, and their weights scaled such that every class has the same sum."""
     y, weight = (dataset.column(name).numpy() for name in ("y", "weight"))

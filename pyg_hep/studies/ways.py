@@ -11,7 +11,7 @@ import numpy as np
 
 from pyg_hep.errors import ConfigError
 from pyg_hep.studies.execution import execute_all
-from pyg_hep.studies.methods import Fitted, Method, Trees, balanced_labels
+from pyg_hep.studies.methods import Fitted, Method, Trees, balanced_labels, log_probability
 from pyg_hep.studies.plan import plan
 from pyg_hep.studies.records import key_of, weights_digest
 from pyg_hep.studies.statistics import label
@@ -21,7 +21,6 @@ from pyg_hep.training.pretrained import find_folder
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
 _FOLDS = 5
-_LEAST = 1e-7  # of a probability before its logarithm
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ class StackedTrees(Trees):
         for table, events in zip(tables, sets, strict=True):
             said = predict(model, events, labels=False)
             if said.class_names:
-                table.append(np.log(said.probability.clip(_LEAST)))
+                table.append(log_probability(said.probability))
         train, test = (np.concatenate(table, axis=1) for table in tables)
         return train, test
 
