@@ -3,7 +3,7 @@
     python examples/simulate.py --preset omnilearn --jets 20000 --output runs/omnilearn/samples
     python benchmarks/tagging_accuracy.py
 
-Top against QCD of the study of OmniLearn (its full detector), 5,000 jets of each class, 5 passes, batches of 128, two
+Top against QCD of the study of OmniLearn (its full detector), 2,000 jets of each class, 5 passes, batches of 128, two
 seeds. The learning rate of each is the one of three (the peers' published one and two others) with the least
 validation loss after a pass; peers have their own optimisers and schedules, ours AdamW and a cosine. All transformers
 have width 64 and 4 layers, ParticleNet its published size. Finished trainings are lines of --records and not done
@@ -33,7 +33,7 @@ from pyg_hep.studies.task import Size
 from pyg_hep.studies.tuned import Tuned
 from pyg_hep.training import EventModel, TrainingSettings
 
-SIZE = Size(5_000, 2, 5, 128)
+SIZE = Size(2_000, 2, 5, 128)
 RATES = (1 / 3, 1.0, 3.0)
 """Factors on the learning rate."""
 OF_PEERS = {"omnilearned": (0.1, 1 / 3, 1.0), "omnilearned/local_interaction": (0.1, 1 / 3, 1.0)}

@@ -104,7 +104,9 @@ CONTROLS = {"ttH": "ttH_cp_even", "singletop_t": "tq"}
 
 _LHE_FILES = {"ttt": ("tttW", "tttj")}
 _PARTS = {"pretraining": (0.0, 0.5), "finetuning": (0.5, 0.75), "test": (0.75, 1.0)}
-_SEEDS = {"pretraining": 101, "finetuning": 102, "test": 103, "control": 104}
+# Test events of the seed 103 were looked at while the recipes of the study were developed; what is published from
+# commit 48ebf3f has them.
+_SEEDS = {"pretraining": 101, "finetuning": 102, "test": 203, "control": 104}
 
 # Hard events from LHE files have on-shell tops, PDF4LHC21 parton densities (NNLO, alpha_s 0.118) and a fixed scale.
 # Pythia's own get the same: the closest densities that it ships, a narrow top, and the scale of the LHE files.

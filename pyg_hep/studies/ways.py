@@ -12,7 +12,7 @@ import numpy as np
 from pyg_hep.errors import ConfigError
 from pyg_hep.studies.execution import execute_all
 from pyg_hep.studies.methods import Fitted, Method, Trees, balanced_labels, log_probability
-from pyg_hep.studies.plan import plan
+from pyg_hep.studies.plan import Run, plan
 from pyg_hep.studies.records import key_of, weights_digest
 from pyg_hep.studies.statistics import label
 from pyg_hep.studies.task import Size, Task
@@ -205,6 +205,30 @@ def folds(task: Task, number: int, seed: int = 1) -> list[Task]:
     ]
 
 
+def plan_folds(
+    tasks: Sequence[Task],
+    methods: Sequence[Method],
+    size: Size,
+    output: Path,
+    number: int = 3,
+    threads: int | None = None,
+) -> list[Run]:
+    """The trainings of every method in every fold of the training events that the first seed of a size draws.
+
+    Args:
+        tasks: whose training events are divided; their test events are not read.
+        methods: what is compared, by AUC.
+        size: how much is trained.
+        output: folder of the runs' folders.
+        number: of folds, see :func:`folds`.
+        threads: of each run.
+    """
+    first = size.numbers[0]
+    drawn = (replace(task.draw(size.events or task.most, first), figures=("auc",)) for task in tasks)
+    parts = [part for task in drawn for part in folds(task, number, first)]
+    return plan(parts, methods, [replace(size, events=0, seeds=(first,))], output, threads)
+
+
 def cross_validate(
     task: Task, methods: Sequence[Method], size: Size, *, output: str | Path, number: int = 3, workers: int = 1
 ) -> dict[str, tuple[float, float]]:
@@ -224,11 +248,7 @@ def cross_validate(
     Returns:
         Label of the method -> mean and error, the best first.
     """
-    first = size.numbers[0]
-    drawn = replace(task.draw(size.events or task.most, first), figures=("auc",))
-    parts = folds(drawn, number, first)
-    one = replace(size, events=0, seeds=(first,))
-    runs = plan(parts, methods, [one], Path(output), threads=1 if workers > 1 else None)
+    runs = plan_folds([task], methods, size, Path(output), number, threads=1 if workers > 1 else None)
     areas: dict[str, list[float]] = {method.label: [] for method in methods}
     for record in execute_all(runs, workers):
         areas[label(record)].append(record["auc"])

@@ -21,11 +21,13 @@ from pyg_hep.studies.place import Place
 from pyg_hep.studies.plan import Run, plan
 from pyg_hep.studies.pretraining import Pretraining
 from pyg_hep.studies.task import Size
-from pyg_hep.studies.ways import LinearProbe, Mean, StackedTrees
+from pyg_hep.studies.ways import LinearProbe, Mean, StackedTrees, plan_folds
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings
 
-GROUPS = ("table1", "better", "scaling", "frozen", "ablation", "control", "kinds", "ways")
+GROUPS = ("table1", "better", "scaling", "frozen", "ablation", "control", "kinds", "ways", "folds")
 ABLATION_TASKS = ("fcnc_tHq", "WH_ZH")
+FOLDS = 3
+"""Of the training events, by which the method is chosen that is compared with boosted trees."""
 
 # Published: sections III B to III D. Better: what raised the gain at 1,000 events per class, see examples/README.md.
 PRETRAINING = {
@@ -269,6 +271,8 @@ def methods(group: str, study: Study, jobs: Sequence[HoPretraining]) -> list[Met
         case "kinds":
             others = [one for one in study.pretraining if one.objective in KINDS[2:]]
             return [tuned(one, f"better-{one.events}x{one.epochs}") for one in others]
+        case "folds":  # what is trained once, as the trees that it is compared with
+            return [method for method in methods("ways", study, jobs) if getattr(method, "trainings", 1) == 1]
         case "ways":
             best = study.largest(study.best, "better")
             single, probe = tuned(best, "better"), LinearProbe(folders[best], name=best.objective, variant="probe")
@@ -290,6 +294,8 @@ def plan_group(group: str, study: Study, jobs: Sequence[HoPretraining], place: P
         events, _ = pretraining_events(place, study.best, study.largest(study.best, "better").events)
         compared.append(TreesOnTrees(learned=events))
     learned = (controls if group == "control" else tasks)(place)
+    if group == "folds":
+        return plan_folds(learned, compared, study.sizes[0], place.runs, FOLDS, place.threads)
     if group == "control":
         sizes = [Size(min(study.sizes[-1].events, 5_000), study.sizes[-1].seeds)]
         return plan(learned, compared, sizes, place.runs, place.threads)

@@ -19,7 +19,7 @@ from pyg_hep.studies.ho.cost import figure1
 from pyg_hep.studies.ho.recipes import HoPretraining, label_then
 from pyg_hep.studies.plan import Run
 from pyg_hep.studies.records import Records
-from pyg_hep.studies.statistics import compare, gain, with_error
+from pyg_hep.studies.statistics import compare, gain, label, with_error
 from pyg_hep.training import represent
 
 TITLES = {
@@ -152,29 +152,70 @@ def summarise_gains(table: Mapping[str, Any], sizes: Sequence[int], published: M
 
 
 def over_trees(records: Records, sizes: Sequence[int]) -> dict[str, Any]:
-    """Gain in accuracy of the best network method over boosted trees, mean over the tasks, by size.
+    """Gain in accuracy over boosted trees, by task and in the mean over the tasks, of one method for all tasks.
 
-    The best is the one with the highest mean gain among those that were trained for all tasks, with as many seeds as
-    any: of several methods with one training each the luckiest would win.
+    The method is that of the group ``folds`` with the highest AUC in its folds of training events, mean over the tasks,
+    where it was trained for all of them; test events have no part in the choice. Its rivals are the better of one
+    training of the trees and the mean of several (by test events, to their favour), and the trees on trees.
+
+    Returns:
+        Rows ``over_trees_1e3_mean``, ``over_trees_1e3/WH_ZH`` and so on, and ``over_trees_on_trees_...``; none without
+        the trainings of the folds.
     """
-    summary = {}
+    method = best_in_folds(records)
+    if method is None:
+        return {}
+    summary: dict[str, Any] = {}
     for size in sizes:
-        gains: dict[str, list[Any]] = {}
-        for task in HO_TASKS:
-            trees = records.select(task=task, size=size, method="trees", variant="")
-            for name, variant in dict.fromkeys(
-                (r["method"], r["variant"]) for r in records.select(task=task, size=size) if r["method"] != "trees"
-            ):
-                mine = records.select(task=task, size=size, method=name, variant=variant)
-                if {r["seed"] for r in mine} & {r["seed"] for r in trees}:
-                    gains.setdefault(f"{name}/{variant}".rstrip("/"), []).append(gain(mine, trees))
-        whole = {name: rows for name, rows in gains.items() if len(rows) == len(HO_TASKS)}
-        pairs = {name: min(row["pairs"] for row in rows) for name, rows in whole.items()}
-        means = {name: _mean(rows) for name, rows in whole.items() if pairs[name] == max(pairs.values())}
-        if means:
-            best = max(means, key=lambda name: means[name]["value"])
-            summary[f"over_trees_{power_of_ten(size)}_mean"] = {**means[best], "published": None, "method": best}
+        of_size = {
+            name: {task: rows for task in HO_TASKS if (rows := _trainings(records, name, task=task, size=size))}
+            for name in (method, "trees", "trees/mean", "trees/on_trees")
+        }
+        for rivals in (("trees", "trees/mean"), ("trees/on_trees",)):
+            compared = {
+                name: {task: gain(rows, of_size[name][task]) for task, rows in of_size[method].items()}
+                for name in rivals
+                if of_size[method] and _share_seeds(of_size[method], of_size[name])
+            }
+            if not compared:
+                continue
+            rival = min(compared, key=lambda name: _mean(list(compared[name].values()))["value"])
+            about = {"published": None, "method": method, "rival": rival}
+            start = f"over_{'trees' if 'trees' in rivals else 'trees_on_trees'}_{power_of_ten(size)}"
+            for task, row in compared[rival].items():
+                summary[f"{start}/{task}"] = {
+                    "value": 100 * row["accuracy"], "error": _percent(row["accuracy_error"]), "runs": row["pairs"],
+                    **about,
+                }  # fmt: skip
+            if len(compared[rival]) == len(HO_TASKS):
+                summary[f"{start}_mean"] = {**_mean(list(compared[rival].values())), **about}
     return summary
+
+
+def best_in_folds(records: Records) -> str | None:
+    """Label of the network method with the highest AUC in its folds, mean over the tasks; None where none has all."""
+    areas: dict[str, dict[str, list[float]]] = {}
+    for record in records.records:
+        task, is_fold, _ = record["task"].partition("-fold-")
+        if is_fold and record["method"] != "trees":
+            areas.setdefault(label(record), {}).setdefault(task, []).append(record["auc"])
+    means = {
+        name: float(np.mean([np.mean(values) for values in of_task.values()]))
+        for name, of_task in areas.items()
+        if set(of_task) == set(HO_TASKS)
+    }
+    return max(means, key=means.__getitem__) if means else None
+
+
+def _trainings(records: Records, name: str, **columns: Any) -> list[Any]:
+    """Records of a method by its label."""
+    method, _, variant = name.partition("/")
+    return records.select(method=method, variant=variant, **columns)
+
+
+def _share_seeds(first: Mapping[str, Sequence[Any]], second: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether every task of the first has a seed that the second has too."""
+    return all({r["seed"] for r in rows} & {r["seed"] for r in second.get(task, [])} for task, rows in first.items())
 
 
 def _percent(value: float | None) -> float | None:

@@ -41,17 +41,33 @@ def record(task, method, seed, accuracy, **more):
             "replicas": replicas, **more}  # fmt: skip
 
 
-def test_the_best_network_method_is_compared_with_the_trees():
+def fold(task, method, area, variant="", k=0):
+    return {"task": f"{task}-fold-{k}", "method": method, "variant": variant, "size": 600, "seed": 1, "auc": area}
+
+
+def test_the_method_of_the_folds_is_compared_with_the_better_trees_whatever_is_best_in_the_test_events():
     records = []
     for task in HO_TASKS:
         for seed in (1, 2):
-            records += [record(task, name, seed, value) for name, value in (("trees", 0.6), ("scratch", 0.5))]
-            records += [record(task, "multiclass", seed, 0.65, variant="better")]
-        records += [record(task, "multiclass", 1, 0.9, variant="lucky")]
-    row = over_trees(Fixed(records), [1000])["over_trees_1e3_mean"]
-    assert row["value"] == pytest.approx(5.0)
-    assert row["method"] == "multiclass/better"
+            records += [record(task, "trees", seed, 0.6), record(task, "trees", seed, 0.62, variant="mean")]
+            records += [record(task, "trees", seed, 0.64, variant="on_trees"), record(task, "scratch", seed, 0.5)]
+            records += [record(task, "multiclass", seed, value, variant=v) for v, value in (("a", 0.65), ("b", 0.7))]
+        records += [fold(task, "multiclass", 0.71, "a"), fold(task, "multiclass", 0.69, "a", k=1)]
+        records += [fold(task, "multiclass", 0.69, "b"), fold(task, "trees", 0.9)]
+    records += [fold("WH_ZH", "multiclass", 0.99, "one_task")]
+    summary = over_trees(Fixed(records), [1000])
+    row = summary["over_trees_1e3_mean"]
+    assert row["value"] == pytest.approx(3.0)
+    assert (row["method"], row["rival"]) == ("multiclass/a", "trees/mean")
     assert row["error"] == pytest.approx(0.0, abs=1e-9)
+    assert summary["over_trees_1e3/WH_ZH"]["value"] == pytest.approx(3.0)
+    assert summary["over_trees_on_trees_1e3_mean"]["value"] == pytest.approx(1.0)
+    assert over_trees(Fixed([r for r in records if "fold" not in r["task"]]), [1000]) == {}
+    # One task lacks trees of the same seed: no mean of that rival.
+    without = [r for r in records if (r["task"], r["variant"]) != ("WH_ZH", "on_trees")]
+    assert not any("on_trees" in key for key in over_trees(Fixed(without), [1000]))
+    # Of two sizes the other has no trees at all.
+    assert over_trees(Fixed(records), [10_000]) == {}
 
 
 def timed(task, method, variant, seconds, probe=0.0):
