@@ -220,6 +220,28 @@ def rotate_phi(p4: Tensor, angle: Tensor | float) -> Tensor:
     return torch.stack([pt, eta, phi, mass], dim=-1)
 
 
+def rotate_about(p4: Tensor, axis: Tensor, angle: Tensor | float) -> Tensor:
+    r"""Rotate about an axis through the origin; masses stay as they are to the bit.
+
+    .. math:: p' = p \cos\alpha + (n \times p) \sin\alpha + n (n \cdot p)(1 - \cos\alpha)
+
+    Args:
+        p4: (pt, eta, phi, mass), shape ``[..., 4]``.
+        axis: Cartesian, of any length, shape ``[..., 3]``; where it is zero nothing is rotated.
+        angle: rad, broadcastable to the leading shape.
+
+    Source: Rodrigues' formula.
+    """
+    n = torch.nn.functional.normalize(axis, dim=-1)
+    p = to_cartesian(p4)[..., :3]
+    alpha = torch.as_tensor(angle, dtype=p4.dtype, device=p4.device).unsqueeze(-1)
+    along = n * (n * p).sum(-1, keepdim=True)
+    turned = along + (p - along) * alpha.cos() + torch.linalg.cross(n.expand_as(p), p) * alpha.sin()
+    pt, eta, phi, _ = from_cartesian(torch.cat([turned, turned.norm(dim=-1, keepdim=True)], dim=-1)).unbind(-1)
+    turned = torch.stack([pt, eta, phi, p4[..., 3].expand_as(pt)], dim=-1)
+    return torch.where((n == 0).all(-1, keepdim=True), p4, turned)
+
+
 def reflect_z(p4: Tensor) -> Tensor:
     """Mirror at the transverse plane: eta becomes -eta. ``p4`` has shape ``[..., 4]``."""
     pt, eta, phi, mass = p4.unbind(-1)

@@ -23,6 +23,7 @@ from pyg_hep.kinematics import (
     hypot,
     invariant_mass,
     reflect_z,
+    rotate_about,
     rotate_phi,
     to_cartesian,
     wrap_phi,
@@ -353,3 +354,14 @@ def test_any_leading_shape_is_kept():
     assert to_cartesian(p4).shape == from_cartesian(to_cartesian(p4)).shape == boost_z(p4, 0.1).shape == p4.shape
     assert boost_z(p4[0, 0, 0], torch.linspace(-0.5, 0.5, 5)).shape == (5, 4)
     assert invariant_mass(p4, p4).shape == (2, 3, 4)
+
+
+def test_rotation_about_an_axis():
+    p4 = from_cartesian(torch.tensor([[3.0, 4.0, 0.0, 5.0], [0.0, 0.0, 0.0, 0.0]], dtype=torch.float64))
+    beam = torch.tensor([0.0, 0.0, 7.0], dtype=torch.float64)
+    torch.testing.assert_close(rotate_about(p4, beam, 0.3), rotate_phi(p4, 0.3))
+    # A quarter of a turn about y takes x to -z.
+    axis = torch.tensor([0.0, 2.0, 0.0], dtype=torch.float64)
+    quarter = to_cartesian(rotate_about(p4[:1], axis, math.pi / 2))
+    torch.testing.assert_close(quarter, torch.tensor([[0.0, 4.0, -3.0, 5.0]], dtype=torch.float64))
+    assert torch.equal(rotate_about(p4, torch.zeros(3, dtype=torch.float64), 1.0), p4)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.kinematics import PI, delta_phi, invariant_mass
+from pyg_hep.kinematics import PI, delta_phi, invariant_mass, to_cartesian
 from pyg_hep.schema import ObjectType
 from pyg_hep.testing.events import random_events
 from pyg_hep.transforms import CompleteGraph, LorentzAugment
@@ -81,5 +81,47 @@ def test_one_event_and_a_batch_are_treated_alike_and_edges_follow():
 def test_velocity_must_be_below_that_of_light():
     with pytest.raises(ConfigError, match=r"max_beta must lie in \[0, 1\), found 1.0"):
         LorentzAugment(max_beta=1.0)
-    assert str(LorentzAugment(max_beta=0.3)) == "LorentzAugment(rotate=True, reflect=True, max_beta=0.3)"
+    assert str(LorentzAugment(max_beta=0.3)) == "LorentzAugment(rotate=True, reflect=True, max_beta=0.3, roll=False)"
     assert LorentzAugment(**LorentzAugment(reflect=False).config()).reflect is False
+
+
+def test_a_jet_rolls_about_its_axis_by_an_angle_of_its_own():
+    batch = events(counts=(5,) * 500)
+    batch.kind[:] = int(ObjectType.CHARGED_HADRON)
+    batch.p4 = batch.p4 * torch.tensor([1.0, 0.1, 0.1, 1.0], dtype=torch.float64)  # narrow
+    torch.manual_seed(6)
+    changed = LorentzAugment(rotate=False, reflect=False, roll=True)(batch)
+    before, after = (to_cartesian(p4).view(500, 5, 4) for p4 in (batch.p4, changed.p4))
+    torch.testing.assert_close(after.sum(1), before.sum(1), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(after[..., 3], before[..., 3], rtol=1e-9, atol=0.0)
+    torch.testing.assert_close(pair_masses(batch, changed.p4), pair_masses(batch, batch.p4), rtol=1e-6, atol=1e-6)
+    assert torch.equal(changed.p4[:, 3], batch.p4[:, 3])
+    # The angle about the axis, the same for all particles of a jet and uniform over jets.
+    axis = torch.nn.functional.normalize(before.sum(1)[:, None, :3], dim=-1)
+    across = [p[..., :3] - axis * (axis * p[..., :3]).sum(-1, keepdim=True) for p in (before, after)]
+    sine = (torch.linalg.cross(across[0], across[1]) * axis).sum(-1)
+    angle = torch.atan2(sine, (across[0] * across[1]).sum(-1))
+    torch.testing.assert_close(angle, angle[:, :1].expand(-1, 5), rtol=0.0, atol=1e-6)
+    assert abs(float(angle[:, 0].cos().mean())) < 4 / math.sqrt(2 * 500)
+    assert abs(float(angle[:, 0].sin().mean())) < 4 / math.sqrt(2 * 500)
+
+
+def test_one_particle_no_particle_and_no_momentum_have_nothing_to_roll():
+    batch = events(counts=(1, 0, 3))
+    batch.kind[:] = int(ObjectType.PHOTON)
+    batch.p4[1:, 0] = 0.0
+    batch.p4[1:, 3] = 0.0
+    changed = LorentzAugment(rotate=False, reflect=False, roll=True)(batch)
+    torch.testing.assert_close(changed.p4, batch.p4, rtol=1e-9, atol=1e-9)
+
+
+def test_missing_momentum_does_not_roll():
+    batch = events(counts=(6,) * 20)
+    batch.kind[:] = int(ObjectType.JET)
+    batch.kind[::6] = int(ObjectType.MET)
+    changed = LorentzAugment(rotate=False, reflect=False, roll=True)(batch)
+    met = batch.kind == ObjectType.MET
+    assert torch.equal(changed.p4[met], batch.p4[met])
+    assert bool((changed.p4[~met, 1] != batch.p4[~met, 1]).all())
+    visible = [to_cartesian(p4)[~met].view(20, 5, 4).sum(1) for p4 in (batch.p4, changed.p4)]
+    torch.testing.assert_close(visible[1], visible[0], rtol=1e-9, atol=1e-9)
