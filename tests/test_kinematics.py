@@ -359,7 +359,7 @@ def test_any_leading_shape_is_kept():
 def test_rotation_about_an_axis():
     p4 = from_cartesian(torch.tensor([[3.0, 4.0, 0.0, 5.0], [0.0, 0.0, 0.0, 0.0]], dtype=torch.float64))
     beam = torch.tensor([0.0, 0.0, 7.0], dtype=torch.float64)
-    torch.testing.assert_close(rotate_about(p4, beam, 0.3), rotate_phi(p4, 0.3))
+    torch.testing.assert_close(rotate_about(p4[:1], beam, 0.3), rotate_phi(p4[:1], 0.3))
     # A quarter of a turn about y takes x to -z.
     axis = torch.tensor([0.0, 2.0, 0.0], dtype=torch.float64)
     quarter = to_cartesian(rotate_about(p4[:1], axis, math.pi / 2))

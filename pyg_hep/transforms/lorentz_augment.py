@@ -26,8 +26,8 @@ class LorentzAugment(RandomTransform):
     with :math:`\alpha` uniform in :math:`[-\pi, \pi)`, a fair sign, and :math:`\beta` uniform in
     ``[0, max_beta)``. Every object of an event (its two levels alike) gets the same change, so masses and angles
     within the event stay: exactly in the algebra, to 1e-6 in float64. Missing momentum has no true eta: it is
-    rotated about the beam, not boosted and not rolled. Edge features that are there are made again. Works on one ``Data`` and on a ``Batch``
-    alike (functional name: ``lorentz_augment``).
+    rotated about the beam, not boosted and not rolled. Edge features that are there are made again. Works on one
+    ``Data`` and on a ``Batch`` alike (functional name: ``lorentz_augment``).
 
     Args:
         rotate: rotate about the beam.

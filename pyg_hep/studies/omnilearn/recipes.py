@@ -61,6 +61,9 @@ class Study:
         pretraining: arguments of :class:`~pyg_hep.training.Optimisation` in place of :data:`PUBLISHED`.
         tagging: the same in place of :data:`TAGGING`, of what was pretrained.
         scratch: further ones of what starts from random weights.
+        augment: random changes of the training jets of top tagging, arguments of
+            :class:`~pyg_hep.transforms.LorentzAugment`; None for none.
+        probe: whether the head of what was pretrained starts from a linear probe.
         trials: settings of short trainings by which every network is tuned, see :class:`~pyg_hep.studies.Tuned`.
         trial_share: of the epochs, of each of them.
         patience: epochs without a lower validation loss in top tagging.
@@ -83,6 +86,8 @@ class Study:
     pretraining: dict[str, Any] = field(default_factory=dict)
     tagging: dict[str, Any] = field(default_factory=dict)
     scratch: dict[str, Any] = field(default_factory=lambda: {"backbone_learning_rate": None})
+    augment: dict[str, bool] | None = None
+    probe: bool = False
     trials: list[dict[str, float]] = field(default_factory=list)
     trial_share: float = 0.1
     patience: int | None = 5
@@ -220,7 +225,9 @@ def methods(study: Study, jobs: Sequence[OmniLearnPretraining]) -> tuple[list[Me
     """
     settings = TrainingSettings(patience=study.patience, progress=False, checkpoints=False, tensorboard=False)
     rates = replace(TAGGING, **study.tagging)
-    fresh: dict[str, Any] = {"settings": settings, "optimisation": replace(rates, **study.scratch)}
+    every: dict[str, Any] = {"settings": settings, "augment": study.augment}
+    fresh = {**every, "optimisation": replace(rates, **study.scratch)}
+    trained = {**every, "optimisation": rates, "probe": study.probe}
     scratch: dict[str, Method] = {}
     for label, (backbone, view) in networks(study).items():
         name, _, variant = label.partition("/")
@@ -229,9 +236,9 @@ def methods(study: Study, jobs: Sequence[OmniLearnPretraining]) -> tuple[list[Me
         scratch[label] = _tuned(method, study)
     folder = {job.kind: job.folder for job in jobs}
     both: list[Method] = [scratch.pop("scratch")]
-    for kind, variant in ((JOINT, ""), (MASKED, "masked"), (TOP_FAST, "top_fast")):
+    for kind, variant in ((JOINT, ""), (LOG_PT, "log_pt"), (MASKED, "masked"), (TOP_FAST, "top_fast")):
         if kind in folder:
-            both.append(_tuned(FineTuned(folder[kind], settings=settings, optimisation=rates, variant=variant), study))
+            both.append(_tuned(FineTuned(folder[kind], **trained, variant=variant), study))
     few: list[Method] = []
     if JOINT in folder:
         few.append(ClassScore(folder[JOINT]))
