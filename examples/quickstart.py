@@ -136,8 +136,8 @@ def main() -> None:
                 cells = [with_error(of[k], of[f"{k}_error"], 2, 100, of is not row) for k in ("accuracy", "auc")]
                 print(f"{name:10s} {line:18s} {cells[0]:>14s} {cells[1]:>14s}")
     print("errors: spread over seeds and test events; over: the difference, paired on the same events")
-    gains = {name: (f["gain"]["accuracy"], f["gain"]["accuracy_error"]) for name, f in tasks.items()}
-    plots.plot_gains(gains, output / "gain.png")
+    drawn = {n: {m.label: (f[m.label]["auc"], f[m.label]["auc_error"]) for m in methods} for n, f in tasks.items()}
+    plots.plot_methods(drawn, output / "methods.png", "AUC [%]", reference="trees")
     seconds = time.perf_counter() - started
     results = {"tasks": tasks, "events_per_class": options.events_per_class, "seeds": options.seeds}
     results |= {"seconds": seconds, "seconds_simulation": simulated, "seconds_pretraining": result.seconds}

@@ -47,6 +47,9 @@ ALL = {
     "roc": lambda path: plots.plot_roc({"a": scores(), "b": (*scores(seed=1)[:2], None)}, path, replicas=10),
     "scores": lambda path: plots.plot_scores(*scores()[:2], ["background", "signal"], path, scores()[2]),
     "losses": lambda path: plots.plot_losses({"a": HISTORY, "b": HISTORY}, path),
+    "methods": lambda path: plots.plot_methods(
+        {"WH_ZH": {"trees": (0.6, 0.01), "probe": (0.61, None)}}, path, "AUC [%]"
+    ),
     "gains": lambda path: plots.plot_gains({"WH_ZH": (0.01, 0.004), "stop_ttH": (-0.002, 0.003)}, path),
     "curves": lambda path: plots.plot_curves(
         {"a": {1000: (0.7, 0.02), 10_000: (0.8, 0.01)}, "b": {1000: (0.6, 0.02)}}, path, "AUC", reference=0.5
@@ -211,6 +214,19 @@ def test_losses_that_are_not_finite_are_counted(tmp_path, drawn):
 def test_gains_are_shown_in_percentage_points(tmp_path, drawn):
     plots.plot_gains({"WH_ZH": (0.012, 0.004)}, tmp_path / "gain.png")
     assert [t.get_text() for t in drawn[0].axes[0].texts] == ["+1.20 $\\pm$ 0.40"]
+
+
+def test_methods_stand_beside_the_reference_and_one_that_a_task_lacks_has_no_point(tmp_path, drawn):
+    figures = {"a": {"trees": (0.6, 0.01), "probe": (0.62, None)}, "b": {"probe": (0.9, 0.02)}}
+    plots.plot_methods(figures, tmp_path / "methods.png", "AUC [%]", reference="trees")
+    first, second = drawn[0].axes
+    assert [text.get_text() for text in first.get_yticklabels()] == ["trees", "probe"]
+    np.testing.assert_allclose(second.get_lines()[0].get_xydata(), [[90.0, 1.0]])
+    lines = [line.get_xdata() for line in first.get_lines()]
+    assert any(np.allclose(x, 60.0) and len(x) == 2 for x in lines)  # the reference
+    assert any(np.allclose(x, [60.0, 62.0]) for x in lines)
+    with pytest.raises(PygHepError, match="no figure of a method"):
+        plots.plot_methods({}, tmp_path / "none.png", "AUC [%]")
 
 
 def test_figures_of_one_run_are_drawn_without_an_error(tmp_path, drawn):

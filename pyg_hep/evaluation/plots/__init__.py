@@ -2,7 +2,7 @@
 
 from pyg_hep.evaluation.plots.confusion import plot_confusion
 from pyg_hep.evaluation.plots.histograms import Sample, compare_histograms, plot_scores
-from pyg_hep.evaluation.plots.points import plot_curves, plot_gains, plot_losses
+from pyg_hep.evaluation.plots.points import plot_curves, plot_gains, plot_losses, plot_methods
 from pyg_hep.evaluation.plots.roc import Run, plot_roc
 from pyg_hep.evaluation.plots.style import COLOURS, integer_ticks, mark_outside, place_legend, png_figure
 
@@ -18,6 +18,7 @@ __all__ = [
     "plot_curves",
     "plot_gains",
     "plot_losses",
+    "plot_methods",
     "plot_roc",
     "plot_scores",
     "png_figure",

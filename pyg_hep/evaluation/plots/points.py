@@ -97,6 +97,42 @@ def plot_gains(
         axes.margins(x=0.2)
 
 
+def plot_methods(
+    figures: Mapping[str, Mapping[str, Figure]], path: str | Path, label: str, reference: str | None = None
+) -> None:
+    """A figure of several methods with its errors, one row per method, one panel per task.
+
+    Args:
+        figures: task -> method -> (figure, error or None) as fractions; the plot shows percent. A method that a task
+            lacks has no point there.
+        path: of the PNG.
+        label: of the axis.
+        reference: method whose figure and error are drawn as a line and a band, for the others to be seen against.
+
+    Raises:
+        PygHepError: without a figure.
+    """
+    methods = list(dict.fromkeys(name for row in figures.values() for name in row))
+    if not methods:
+        raise PygHepError("no figure of a method to draw")
+    with png_figure(path, size=(1.0 + 4.6 * len(figures), 1.6 + 0.4 * len(methods))) as figure:
+        panels = figure.subplots(1, len(figures), sharey=True, squeeze=False)[0]
+        for axes, (task, row) in zip(panels, figures.items(), strict=True):
+            if reference is not None and reference in row:
+                value, error = row[reference]
+                axes.axvline(100.0 * value, color="grey", linestyle=":", linewidth=1.2)
+                axes.axvspan(
+                    100.0 * (value - (error or 0.0)), 100.0 * (value + (error or 0.0)), color="grey", alpha=0.2
+                )
+            places = [methods.index(name) for name in row]
+            values = 100.0 * np.array(list(row.values()), dtype=float).reshape(-1, 2)
+            axes.errorbar(values[:, 0], places, xerr=values[:, 1], fmt="o", capsize=4, color=COLOURS[0])
+            axes.tick_params(axis="y", which="both", left=False, right=False)
+            axes.yaxis.minorticks_off()
+            axes.set(xlabel=label, title=task, ylim=(len(methods) - 0.4, -0.6))
+        panels[0].set_yticks(range(len(methods)), methods)
+
+
 def plot_curves(
     curves: Mapping[str, Mapping[int, Figure]],
     path: str | Path,
