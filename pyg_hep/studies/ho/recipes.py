@@ -62,13 +62,16 @@ def _network(kind: str) -> tuple[Backbone, Objective]:
             return GraphNetwork.ho(event_channels=len(SUMMARY), preset="ho_summary"), classes
         case "transformer":
             return EventTransformer(7, pair_columns=PAIRS, preset="ho", **TRANSFORMER), classes
+        case "summary_transformer":
+            handed: dict[str, Any] = {"event_channels": len(SUMMARY), "preset": "ho_summary"}
+            return EventTransformer(7, pair_columns=PAIRS, **handed, **TRANSFORMER), classes
     return GraphNetwork.ho(), classes
 
 
-KINDS = ("multiclass", "multilabel", "masked", "variables", "summary", "transformer")
+KINDS = ("multiclass", "multilabel", "masked", "variables", "summary", "transformer", "summary_transformer")
 """What a network is pretrained for: twelve classes and 41 labels, both published; twelve classes with masked objects,
 and with the regression of the variables that boosted trees are handed; twelve classes by a network that is handed these
-too; and by a transformer of the same cost with pair bias."""
+too; by a transformer of the same cost with pair bias; and by such a one that is handed the variables."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ SIZES = {
             Learned("multiclass", "better", 12_000, 8, 256), Learned("multiclass", "published", 3_000, 16, 64),
             Learned("multiclass", "better", 3_000, 16, 256),
             *(Learned(kind, "better", 12_000, 8, 256) for kind in KINDS[2:]),
-            Learned("summary", "better", 47_000, 14, 256),
+            *(Learned(kind, "better", 47_000, 14, 256) for kind in ("summary", "summary_transformer")),
         ],
         [Size(1_000, 5), Size(10_000, 1)], 1, 100, 12, 12, 50, 64, larger=["scratch", "multiclass", "trees"],
         best="summary",
