@@ -142,12 +142,12 @@ class ReadReport:
 
 
 def say_left_out(report: ReadReport, name: str) -> None:
-    """Print what reading left out on standard error; nothing where nothing was, or where ``PYG_HEP_QUIET`` is set."""
+    """Print what was left out or repeated on standard error; nothing where nothing was, or with ``PYG_HEP_QUIET`` set."""
     lines = report.left_out()
     if not lines or os.environ.get("PYG_HEP_QUIET"):
         return
     total = f"{report.entries} events read, {report.selected} selected"
-    print(f"{name}: {total}; left out:", *(f"  {line}" for line in lines), sep="\n", file=sys.stderr)
+    print(f"{name}: {total}; left out or repeated:", *(f"  {line}" for line in lines), sep="\n", file=sys.stderr)
 
 
 def _with_files(message: str, files: list[str]) -> str:

@@ -39,7 +39,7 @@ def test_what_was_left_out_is_said_in_one_block_on_standard_error(capsys, monkey
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.splitlines() == [
-        "mine: 30 events read, 25 selected; left out:",
+        "mine: 30 events read, 25 selected; left out or repeated:",
         "  2 events dropped for NaN, infinite or impossible values (Jet_pt: 2)",
         "  3 events whose run, luminosity block and event number were there before",
         "  no branch genWeight: every event has weight 1 (a.root and 2 more)",
