@@ -142,7 +142,7 @@ class ReadReport:
 
 
 def say_left_out(report: ReadReport, name: str) -> None:
-    """Print what was left out or repeated on standard error; nothing where nothing was, or with ``PYG_HEP_QUIET`` set."""
+    """Print on standard error what was left out or repeated, if anything; never where ``PYG_HEP_QUIET`` is set."""
     lines = report.left_out()
     if not lines or os.environ.get("PYG_HEP_QUIET"):
         return
