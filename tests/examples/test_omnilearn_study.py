@@ -25,7 +25,7 @@ STUDY = {
     "sizes": [{"events": events, "seeds": 1, "epochs": 1, "batch": 32} for events in (20, 40)],
     "generated": 30, "calls": [2, 4], "jet_steps": 5, "two_sample_epochs": 1,
 }  # fmt: skip
-BOTH = {"scratch", "finetuned", "finetuned/masked", "finetuned/top_fast"}
+BOTH = {"scratch", "finetuned", "finetuned/log_pt", "finetuned/masked", "finetuned/top_fast"}
 
 
 def main(folder: Path, *arguments: str) -> None:

@@ -121,6 +121,7 @@ SIZES = {
         pretraining={**ADAMW, "warmup_epochs": 0.25},
         tagging={**ADAMW, "backbone_learning_rate": 3e-4, "warmup_epochs": 0.5},
         scratch={"backbone_learning_rate": None}, trials=[{"rate": 1 / 3}, {}, {"rate": 3.0}],
+        augment={"rotate": False, "reflect": False, "roll": True}, probe=True,
     ),
     "published": Study(
         {}, 150, 100_000_000, 200, 512, [Size(2_000_000, 3, 40, 256), Size(20_000_000, 3, 40, 256)],

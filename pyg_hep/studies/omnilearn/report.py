@@ -36,12 +36,13 @@ TITLES = {
     "dense/constituents": "dense network, constituents (DNN)", "efn": "energy-flow network",
     "pfn": "particle-flow network", "particle_net": "ParticleNet", "particle_net/lite": "ParticleNet-Lite",
     "event_transformer": "transformer with pair bias", "scratch": "PET from scratch",
-    "finetuned": "PET, jointly pretrained", "finetuned/masked": "PET, classes and masked particles",
+    "finetuned": "PET, jointly pretrained", "finetuned/log_pt": "PET, jointly pretrained, noise on ln pT",
+    "finetuned/masked": "PET, classes and masked particles",
     "finetuned/top_fast": "PET, tops of the fast simulation", "no_finetuning": "as pretrained, Tbqq against QCD",
     "no_finetuning/top_fast": "tops of the fast simulation, as trained",
 }  # fmt: skip
 """Rows of table I."""
-CURVES = ("scratch", "finetuned", "finetuned/masked", "finetuned/top_fast")
+CURVES = ("scratch", "finetuned", "finetuned/log_pt", "finetuned/masked", "finetuned/top_fast")
 _LABELS = {
     "pt": "jet $p_T$ [GeV]", "mass": "jet mass [GeV]", "multiplicity": "particles", "tau21": r"$\tau_{21}$",
     "e2": "$e_2$", "d2": "$\\ln(1 + D_2)$",
