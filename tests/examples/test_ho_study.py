@@ -107,6 +107,7 @@ def test_summary_has_the_fixed_keys_with_value_error_and_published_figure(study:
     summary = json.loads((study / "ho.json").read_text())["summary"]
     keys = {f"gain_40/{task}{ending}" for task in HO_TASKS for ending in ("", "_better", "_multilabel")}
     keys |= {"gain_40_mean", "gain_40_mean_better", "gain_40_mean_multilabel", "over_trees_40_mean"}
+    keys |= {f"over_{rival}_40/{task}" for rival in ("trees", "trees_on_trees") for task in HO_TASKS}
     assert keys | {"gain_60_mean", "gain_40/WH_ZH_better-random_head"} <= set(summary)
     assert all(set(row) >= {"value", "error", "published"} for row in summary.values())
     assert all(summary[key]["error"] > 0 for key in keys)
@@ -133,6 +134,17 @@ def test_a_finished_study_does_nothing_again(call, study: Path):
     assert done.returncode == 0, done.stderr[-2000:]
     assert f"1 trainings to do, {len(lines) - 1} recorded" in done.stdout
     assert len((study / "records" / "runs.jsonl").read_text().splitlines()) == len(lines)
+
+
+def test_all_records_are_reported_whatever_plan_they_are_of(call, study: Path, tmp_path: Path):
+    planned = json.loads((study / "ho.json").read_text())
+    fewer = json.dumps({**STUDY, "trainings": 3, "best": "multiclass"})  # the plan of another study
+    options = ["--groups", "[table1, folds]", "--study", fewer, "--summary", str(tmp_path / "ho.json")]
+    done = call(study, "--stage", "recorded", *options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = json.loads((tmp_path / "ho.json").read_text())
+    assert report["table1"] == planned["table1"]
+    assert report["summary"] == planned["summary"]
 
 
 @pytest.mark.parametrize(
