@@ -34,8 +34,8 @@ SPLITS = {
     "pretraining": {"train": 0.9, "val": 0.1},
     "tasks": {"train": 0.4, "val": 0.1, "test": 0.5},
 }
-SHIPPED = "ho-multiclass"  # its pretraining events were simulated with other seeds
-SEEDS_OF_SAMPLES = {"pretraining": 1, "tasks": 6}
+SHIPPED = "ho-transformer"  # its pretraining events were simulated with other seeds
+SEEDS_OF_SAMPLES = {"pretraining": 1, "tasks": 7}
 
 
 def sample(process: str, purpose: str, events: int, folder: Path, workers: int | None) -> Path:

@@ -244,7 +244,8 @@ class EventModel(lightning.LightningModule):
 
         Args:
             folder: the folder, or the name of a model that comes with the package: ``ho-multiclass`` and
-                ``ho-multilabel``, the networks of Ho et al., arXiv:2412.10665, and ``omnilearn-small``, a small one of
+                ``ho-multilabel``, the networks of Ho et al., arXiv:2412.10665, ``ho-transformer``, a transformer
+                pretrained as the first and better at all of its tasks, and ``omnilearn-small``, a small one of
                 OmniLearn, arXiv:2502.14652, all pretrained on simulated events (see the model card in their folder,
                 :func:`pyg_hep.training.shipped_models`).
             objective: a new task; its heads are new, view and backbone are loaded.

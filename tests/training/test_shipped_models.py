@@ -18,6 +18,9 @@ from pyg_hep.testing.jets import random_jets
 from pyg_hep.training import EventModel, predict, shipped_models
 
 
+NAMES = ["ho-multiclass", "ho-multiclass-published", "ho-multilabel", "ho-transformer", "omnilearn-small"]
+
+
 def doubled(batch):
     """The same in double precision."""
     return batch.apply(lambda x: x.double() if x.is_floating_point() else x)
@@ -36,7 +39,7 @@ def files(tmp_path_factory):
 
 
 def test_each_has_weights_and_a_model_card():
-    assert set(shipped_models()) == {"ho-multiclass", "ho-multiclass-published", "ho-multilabel", "omnilearn-small"}
+    assert list(shipped_models()) == NAMES
     for name, folder in shipped_models().items():
         card = (folder / "README.md").read_text(encoding="utf-8")
         paper = "arXiv:2502.14652" if name == "omnilearn-small" else "arXiv:2412.10665"
@@ -73,8 +76,9 @@ def test_outputs_for_jets_are_those_of_the_day_they_were_trained():
             torch.testing.assert_close(found[output], expected, rtol=1e-6, atol=1e-6)
 
 
-def test_multi_class_network_tells_processes_apart(files, tmp_path):
-    model = EventModel.from_pretrained("ho-multiclass")
+@pytest.mark.parametrize("name", ["ho-multiclass", "ho-transformer"])
+def test_multi_class_networks_tell_processes_apart(files, tmp_path, name):
+    model = EventModel.from_pretrained(name)
     processes = model.metadata["processes"]
     assert len(processes) == model.objective.num_classes == 12
     data = EventDataset(tmp_path, model.metadata["card"], files)
@@ -113,6 +117,6 @@ def test_a_new_task_starts_from_them_and_other_names_are_one_sentence():
     assert all(name.startswith("objective.") for name in model.load_report.new)
     with pytest.raises(
         ConfigError,
-        match=r"no such folder, nor one of ho-multiclass, ho-multiclass-published, ho-multilabel, omnilearn-small",
+        match=f"no such folder, nor one of {', '.join(NAMES)}",
     ):
         EventModel.from_pretrained("ho-multiclas")
