@@ -17,7 +17,6 @@ from pyg_hep.testing import random_events
 from pyg_hep.testing.jets import random_jets
 from pyg_hep.training import EventModel, predict, shipped_models
 
-
 NAMES = ["ho-multiclass", "ho-multiclass-published", "ho-multilabel", "ho-transformer", "omnilearn-small"]
 
 

@@ -27,6 +27,8 @@ TITLES = {
     "WH_ZH": "WH vs ZH",
 }  # fmt: skip
 ORDER = ("scratch", "multiclass", "multilabel", "trees", "scratch/better", "multiclass/better")
+RIVALS = {"trees": ("trees", "trees/mean"), "trees_on_trees": ("trees/on_trees",), "scratch": ("scratch",)}
+"""What networks are set against, by the names in the keys of the summary; of several the better one."""
 CROSS_CHAIN = ("fcnc_tHq",)  # tasks whose two classes come from different generator chains
 
 
@@ -89,12 +91,13 @@ def table1(records: Records, published: Mapping[str, Any], output: Path) -> dict
                 if of_size:
                     baselines = {f" - {row['baseline']}" for row in of_size.values() if "gain" in row}
                     print(f"{TITLES[task]:22s}{name + ''.join(baselines):64s}" + "".join(f"{c:>28s}" for c in cells))
+    means = side_by_side(records, sizes)
     summary = summarise_gains(table, sizes, published) | over_trees(records, sizes)
     for key, row in summary.items():
         paper = f" (paper {row['published']:+.2f})" if row["published"] is not None else ""
         print(f"{key:48s} {with_error(row['value'], row['error'], sign=True)}{paper}")
     _plot_table1(table, sizes, output)
-    return {"table1": table, "control": control(records), "summary": summary}
+    return {"table1": table, "means": means, "control": control(records), "summary": summary}
 
 
 def control(records: Records) -> dict[str, Any]:
@@ -156,40 +159,78 @@ def over_trees(records: Records, sizes: Sequence[int]) -> dict[str, Any]:
 
     The method is that of the group ``folds`` with the highest AUC in its folds of training events, mean over the tasks,
     where it was trained for all of them; test events have no part in the choice. Its rivals are the better of one
-    training of the trees and the mean of several (by test events, to their favour), and the trees on trees.
+    training of the trees and the mean of several (by test events, to their favour), the trees on trees, and the
+    published training from scratch.
 
     Returns:
-        Rows ``over_trees_1e3_mean``, ``over_trees_1e3/WH_ZH`` and so on, and ``over_trees_on_trees_...``; none without
-        the trainings of the folds.
+        Rows ``over_trees_1e3_mean``, ``over_trees_1e3/WH_ZH`` and so on, ``over_trees_on_trees_...`` and
+        ``over_scratch_...``; none without the trainings of the folds.
     """
     method = best_in_folds(records)
     if method is None:
         return {}
     summary: dict[str, Any] = {}
     for size in sizes:
-        of_size = {
-            name: {task: rows for task in HO_TASKS if (rows := _trainings(records, name, task=task, size=size))}
-            for name in (method, "trees", "trees/mean", "trees/on_trees")
-        }
-        for rivals in (("trees", "trees/mean"), ("trees/on_trees",)):
-            compared = {
-                name: {task: gain(rows, of_size[name][task]) for task, rows in of_size[method].items()}
-                for name in rivals
-                if of_size[method] and _share_seeds(of_size[method], of_size[name])
-            }
+        for name, rivals in RIVALS.items():
+            compared = {rival: rows for rival in rivals if (rows := against(records, method, rival, size))}
             if not compared:
                 continue
-            rival = min(compared, key=lambda name: _mean(list(compared[name].values()))["value"])
+            rival = min(compared, key=lambda one: _mean(list(compared[one].values()))["value"])
             about = {"published": None, "method": method, "rival": rival}
-            start = f"over_{'trees' if 'trees' in rivals else 'trees_on_trees'}_{power_of_ten(size)}"
             for task, row in compared[rival].items():
-                summary[f"{start}/{task}"] = {
+                summary[f"over_{name}_{power_of_ten(size)}/{task}"] = {
                     "value": 100 * row["accuracy"], "error": _percent(row["accuracy_error"]), "runs": row["pairs"],
                     **about,
                 }  # fmt: skip
-            if len(compared[rival]) == len(HO_TASKS):
-                summary[f"{start}_mean"] = {**_mean(list(compared[rival].values())), **about}
+            summary[f"over_{name}_{power_of_ten(size)}_mean"] = {**_mean(list(compared[rival].values())), **about}
     return summary
+
+
+def against(records: Records, method: str, rival: str, size: int) -> dict[str, dict[str, Any]]:
+    """Gain of one method over another by task, both by their labels; nothing where a task has no seed of both."""
+    rows = {}
+    for task in HO_TASKS:
+        mine, theirs = (
+            [record for record in records.select(task=task, size=size) if label(record) == name]
+            for name in (method, rival)
+        )
+        if not {record["seed"] for record in mine} & {record["seed"] for record in theirs}:
+            return {}
+        rows[task] = gain(mine, theirs)
+    return rows
+
+
+def side_by_side(records: Records, sizes: Sequence[int]) -> dict[int, Any]:
+    """Print and return what every method gains over the rivals in the mean over the tasks, in percentage points.
+
+    Returns:
+        Size -> method -> rival -> ``accuracy`` and ``auc`` with their errors, of what was trained for all tasks.
+    """
+    result: dict[int, Any] = {}
+    for size in sizes:
+        labels = dict.fromkeys(label(r) for r in records.records if r["task"] in HO_TASKS and r["size"] == size)
+        rivals = [name for names in RIVALS.values() for name in names if name in labels]
+        print(
+            f"\nMean over the tasks at {size:,d} per class, accuracy and AUC less those of a rival [percentage points]"
+        )
+        print(f"{'':36s}" + "".join(f"{name:>34s}" for name in rivals))
+        result[size] = {}
+        for name in labels:
+            gains = {rival: against(records, name, rival, size) for rival in rivals if rival != name}
+            means = {
+                rival: {figure: _mean(list(rows.values()), figure) for figure in ("accuracy", "auc")}
+                for rival, rows in gains.items()
+                if rows
+            }
+            if means:
+                result[size][name] = means
+                cells = [_both(means.get(rival)) for rival in rivals]
+                print(f"{name:36s}" + "".join(f"{cell:>34s}" for cell in cells))
+    return result
+
+
+def _both(row: Mapping[str, Any] | None) -> str:
+    return "" if row is None else ", ".join(with_error(r["value"], r["error"], sign=True) for r in row.values())
 
 
 def best_in_folds(records: Records) -> str | None:
@@ -207,26 +248,15 @@ def best_in_folds(records: Records) -> str | None:
     return max(means, key=means.__getitem__) if means else None
 
 
-def _trainings(records: Records, name: str, **columns: Any) -> list[Any]:
-    """Records of a method by its label."""
-    method, _, variant = name.partition("/")
-    return records.select(method=method, variant=variant, **columns)
-
-
-def _share_seeds(first: Mapping[str, Sequence[Any]], second: Mapping[str, Sequence[Any]]) -> bool:
-    """Whether every task of the first has a seed that the second has too."""
-    return all({r["seed"] for r in rows} & {r["seed"] for r in second.get(task, [])} for task, rows in first.items())
-
-
 def _percent(value: float | None) -> float | None:
     return None if value is None else 100 * value
 
 
-def _mean(gains: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Mean gain in accuracy over tasks in percentage points, with its error where every gain has one."""
-    errors = [row["accuracy_error"] for row in gains]
+def _mean(gains: Sequence[Mapping[str, Any]], figure: str = "accuracy") -> dict[str, Any]:
+    """Mean gain in a figure over tasks in percentage points, with its error where every gain has one."""
+    errors = [row[f"{figure}_error"] for row in gains]
     error = None if None in errors else 100 * math.hypot(*errors) / len(errors)
-    return {"value": 100 * float(np.mean([row["accuracy"] for row in gains])), "error": error}
+    return {"value": 100 * float(np.mean([row[figure] for row in gains])), "error": error}
 
 
 def _plot_table1(table: Mapping[str, Any], sizes: Sequence[int], output: Path) -> None:

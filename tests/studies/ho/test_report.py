@@ -2,7 +2,7 @@ import pytest
 
 from pyg_hep.simulation.samples import HO_TASKS
 from pyg_hep.studies.ho.cost import figure1
-from pyg_hep.studies.ho.report import over_trees, power_of_ten, summarise_gains
+from pyg_hep.studies.ho.report import over_trees, power_of_ten, side_by_side, summarise_gains
 
 PUBLISHED = {task: {"multiclass": {1000: [5.0, 0.1]}} for task in HO_TASKS}
 
@@ -66,8 +66,26 @@ def test_the_method_of_the_folds_is_compared_with_the_better_trees_whatever_is_b
     # One task lacks trees of the same seed: no mean of that rival.
     without = [r for r in records if (r["task"], r["variant"]) != ("WH_ZH", "on_trees")]
     assert not any("on_trees" in key for key in over_trees(Fixed(without), [1000]))
+    assert summary["over_scratch_1e3_mean"]["value"] == pytest.approx(15.0)
     # Of two sizes the other has no trees at all.
     assert over_trees(Fixed(records), [10_000]) == {}
+
+
+def test_every_method_stands_beside_the_rivals_in_the_mean(capsys):
+    records = []
+    for task, more in zip(HO_TASKS, range(5), strict=True):
+        for seed in (1, 2):
+            records += [record(task, "trees", seed, 0.6), record(task, "multiclass", seed, 0.6 + more / 100)]
+        records += [record(task, "scratch", 1, 0.5)]
+    for one in records:
+        one["auc"] = one["accuracy"] + 0.1
+        one["replicas"] = {name: [one[name], one[name] + 0.01] for name in ("accuracy", "auc")}
+    means = side_by_side(Fixed(records), [1000])[1000]
+    assert means["multiclass"]["trees"]["accuracy"]["value"] == pytest.approx(2.0)
+    assert means["multiclass"]["trees"]["accuracy"]["error"] == pytest.approx(0.0, abs=1e-9)
+    assert means["multiclass"]["scratch"]["auc"] == {"value": pytest.approx(12.0), "error": None}  # one seed
+    assert set(means["trees"]) == {"scratch"}
+    assert "+2.00 +- 0.00, +2.00 +- 0.00" in capsys.readouterr().out
 
 
 def timed(task, method, variant, seconds, probe=0.0):
