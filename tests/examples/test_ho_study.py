@@ -93,7 +93,7 @@ def test_every_table_is_complete(study: Path):
         assert all(seconds > 0 for seconds in probes) == (method == "better")
     assert set(report["control"]) == set(CONTROLS)
     for rows in report["control"].values():
-        assert set(rows) == {"scratch/better", "trees"}
+        assert set(rows) == {"scratch/better", "summary/better", "trees"}
         assert 0 < rows["trees"]["auc"] < 1
     assert {record["model"] for record in report["pretraining"]} == {
         *(f"multiclass-{r}-{size}x1-{batch}" for r, batch in (("published", 64), ("better", 128)) for size in (20, 40)),

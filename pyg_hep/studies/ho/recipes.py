@@ -287,7 +287,8 @@ def methods(group: str, study: Study, jobs: Sequence[HoPretraining]) -> list[Met
                 Mean((probe, single, stacked), name=best.objective, variant="all", baseline="scratch/better"),
                 Trees(), Mean((Trees(),), **several, name="trees", variant="mean"),
             ]  # fmt: skip
-    return [scratch_better, Trees(baseline=None)]
+    # Of the control: a pretrained network may know the chains from the processes that it was pretrained on.
+    return [scratch_better, tuned(study.largest(study.best, "better"), "better"), Trees(baseline=None)]
 
 
 def plan_group(group: str, study: Study, jobs: Sequence[HoPretraining], place: Place) -> list[Run]:
