@@ -165,7 +165,7 @@ def test_augmentation_changes_training_events_only_where_it_is_asked_for():
     assert not torch.equal(changed.p4, batch.p4)
     assert torch.equal(changed.p4[:, 0], batch.p4[:, 0])
     again = Classification(**objective.config())
-    assert again.config()["augment"] == {"rotate": True, "reflect": True, "max_beta": 0.2}
+    assert again.config()["augment"] == {"rotate": True, "reflect": True, "max_beta": 0.2, "roll": False}
 
 
 def test_classes_take_the_names_of_the_training_events(tmp_path):

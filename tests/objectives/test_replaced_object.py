@@ -59,7 +59,8 @@ def test_config_makes_it_again():
     objective = ReplacedObject(none_probability=0.5, augment=None, negative_weights="absolute")
     again = ReplacedObject(**json.loads(json.dumps(objective.config())))
     assert again.config() == objective.config()
-    assert ReplacedObject().config()["augment"] == {"rotate": True, "reflect": True, "max_beta": 0.3}
+    defaults = {"rotate": True, "reflect": True, "max_beta": 0.3, "roll": False}
+    assert ReplacedObject().config()["augment"] == defaults
 
 
 def test_augmentation_is_for_training_only():
