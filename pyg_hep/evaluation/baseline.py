@@ -50,11 +50,16 @@ GRID = (
     _Setting(0.1, 16, 40, 10.0, 0.5),
     _Setting(0.1, 31, 40, 10.0, 0.5),
 )
-_DEFAULT = GRID[3]
+_DEFAULT, _OF_MANY = GRID[3], GRID[5]
 
 
 def boosted_trees(
-    features: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, seed: int = 0, tune: bool = True
+    features: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    seed: int = 0,
+    tune: bool = True,
+    max_iterations: int = MAX_ITERATIONS,
 ) -> HistGradientBoostingClassifier:
     """Fit gradient-boosted trees, with settings and number of trees chosen on events held out.
 
@@ -68,7 +73,9 @@ def boosted_trees(
         target: class numbers, shape ``[N]``.
         weight: event weights, shape ``[N]``; trees cannot take negative ones, their absolute values are used.
         seed: of folds and feature sampling.
-        tune: compare the grid; otherwise one of its middle settings, with early stopping as above.
+        tune: compare the grid; otherwise one of its middle settings, for more than 20,000 events the one with the
+            largest trees, with early stopping as above.
+        max_iterations: rounds of boosting, at most.
 
     Returns:
         The fitted classifier; ``predict_proba`` gives class probabilities ``[N, C]``.
@@ -95,11 +102,15 @@ def boosted_trees(
     # Mean weight 1: smallest leaf and L2 are in units of events.
     w = w / w.mean()
     folds = _folds(y, seed)
-    trials = [_trial(s, x, y, w, folds, seed) for s in (GRID if tune else (_DEFAULT,))]
+    many = len(y) > MAX_TUNING_EVENTS
+    settings = GRID if tune else (_OF_MANY if many else _DEFAULT,)
+    if many and not tune:
+        return _classifier(settings[0], seed, early_stopping=True, max_iter=max_iterations).fit(x, y, w)
+    trials = [_trial(s, x, y, w, folds, seed, max_iterations) for s in settings]
     best = min(range(len(trials)), key=lambda i: trials[i][0])
-    setting = (GRID if tune else (_DEFAULT,))[best]
-    if len(y) > MAX_TUNING_EVENTS:
-        model = _classifier(setting, seed, early_stopping=True, max_iter=MAX_ITERATIONS)
+    setting = settings[best]
+    if many:
+        model = _classifier(setting, seed, early_stopping=True, max_iter=max_iterations)
     else:
         # More events than in a fold carry proportionally more trees.
         model = _classifier(setting, seed, early_stopping=False, max_iter=max(1, round(1.15 * trials[best][1])))
@@ -148,11 +159,12 @@ def _trial(
     w: np.ndarray,
     folds: list[tuple[np.ndarray, np.ndarray]],
     seed: int,
+    max_iterations: int,
 ) -> tuple[float, float]:
     """Held-out log loss and number of trees at its minimum, both averaged over the folds."""
     losses, trees = [], []
     for train, held in folds:
-        model = _classifier(setting, seed, early_stopping=True, max_iter=MAX_ITERATIONS)
+        model = _classifier(setting, seed, early_stopping=True, max_iter=max_iterations)
         model.fit(x[train], y[train], w[train], X_val=x[held], y_val=y[held], sample_weight_val=w[held])
         losses.append(-model.validation_score_.max())
         trees.append(int(model.validation_score_.argmax()))

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from pyg_hep.metrics import roc_curve
 from pyg_hep.studies.plan import Run
+from pyg_hep.studies.recent import fit
 from pyg_hep.studies.records import Records
 from pyg_hep.studies.statistics import label, measure, with_error
 from pyg_hep.training import EventModel, process
@@ -35,7 +36,7 @@ def execute(run: Run) -> dict[str, Any]:
     (run.output / NOTE).unlink(missing_ok=True)
     task = run.task.draw(run.size, run.seed)
     with process.isolated(run.threads):
-        fitted = run.method.fit(task, run.seed, run.output)
+        fitted = fit(run.method, task, run.seed, run.output)
     (run.output / NOTE).write_text(json.dumps(run.columns, indent=1), encoding="utf-8")
     tested = fitted.predictions
     record = run.columns | fitted.columns() | {"val_events": len(task.val), "test_events": len(tested.y)}

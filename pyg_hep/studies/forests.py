@@ -25,18 +25,22 @@ class TreesOnTrees(Trees):
 
     Args:
         learned: events with the classes of the first trees, none of which is an event of the task.
+        rounds: of boosting of the first trees, at most, each with a tree per class. Their settings are those of large
+            sets, not compared: the 20,000 events of a comparison are too few for many classes.
 
     Source: Wolpert, stacked generalisation, Neural Networks 5 (1992) 241.
     """
 
     learned: EventDataset = field(kw_only=True, metadata={"argument": False})
+    rounds: int = field(default=200, kw_only=True, metadata={"argument": False})
     variant: str = field(default="on_trees", kw_only=True)
 
     def tables(self, task: Any, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Event variables and log-probabilities side by side."""
         key = self.weights()
         if key not in _LEARNED:
-            first = boosted_trees(table_of(self.variables, self.learned), *balanced_labels(self.learned), seed=1)
+            table, labels = table_of(self.variables, self.learned), balanced_labels(self.learned)
+            first = boosted_trees(table, *labels, seed=1, tune=False, max_iterations=self.rounds)
             _LEARNED.clear()
             _LEARNED[key] = first
         train, test = (
@@ -46,5 +50,6 @@ class TreesOnTrees(Trees):
         return train, test
 
     def weights(self) -> str:
-        """What the first trees are made of: events and variables."""
-        return key_of({"data": data_digest(self.learned), "variables": plain(self.variables, "variables")})
+        """What the first trees are made of: events, variables and length."""
+        made_of = {"data": data_digest(self.learned), "variables": plain(self.variables, "variables")}
+        return key_of({**made_of, "rounds": self.rounds})

@@ -13,6 +13,7 @@ from pyg_hep.errors import ConfigError
 from pyg_hep.studies.execution import execute_all
 from pyg_hep.studies.methods import Fitted, Method, Trees, balanced_labels, log_probability
 from pyg_hep.studies.plan import Run, plan
+from pyg_hep.studies.recent import probability
 from pyg_hep.studies.records import key_of, weights_digest
 from pyg_hep.studies.statistics import label
 from pyg_hep.studies.task import Size, Task
@@ -134,6 +135,8 @@ class Mean(Method):
 
     .. math:: P(c) = \frac{1}{M K} \sum_{m, k} P_{mk}(c)
 
+    What this process has trained just before is not trained again: a study compares a mean with its parts.
+
     Args:
         methods: what is averaged.
         trainings: of each method; the first has the seed of the run, so that one training of one method is that method.
@@ -169,7 +172,7 @@ class Mean(Method):
     def fit(self, task: Task, seed: int, output: Path) -> Fitted:
         """Train and test every method; trainings after the first have seeds that no run has."""
         probabilities = [
-            method.fit(task, seed + 1_000_003 * k, output / f"{i}-{k}").predictions.probability
+            probability(method, task, seed + 1_000_003 * k, output / f"{i}-{k}")
             for i, method in enumerate(self.methods)
             for k in range(self.trainings)
         ]

@@ -15,12 +15,12 @@ PRETRAINING = [
     for objective, recipe, events, batch in (
         ("multiclass", "published", 20, 64), ("multiclass", "published", 40, 64), ("multiclass", "better", 20, 128),
         ("multiclass", "better", 40, 128), ("multilabel", "published", 40, 64),
-        ("summary", "better", 40, 128), ("variables", "better", 20, 128),
+        ("summary", "better", 40, 128), ("summary", "better", 20, 128), ("variables", "better", 40, 128),
     )
 ]  # fmt: skip
 STUDY = {
     "pretraining": PRETRAINING, "sizes": [{"events": 40, "seeds": 2}, {"events": 60, "seeds": 1}], "other_seeds": 1,
-    "larger": ["scratch", "multiclass", "trees"], "best": "summary", "trainings": 2,
+    "larger": ["scratch", "multiclass", "trees"], "best": "summary", "trainings": 2, "forest": 20,
     "epochs": 1, "patience": 2, "better_epochs": 1, "scratch_epochs": 1, "batch_size": 64,
 }  # fmt: skip
 
@@ -66,10 +66,10 @@ def test_every_table_is_complete(study: Path):
         for variant in ("20", "better-20", "frozen_backbone", "new_decoder", "better-random_head", "better-layer_decay")
     } <= set(first)
     assert "multilabel/better" in first
-    ways = ("better", "probe", "stacked", "mean", "all", "better-40x1")
+    ways = ("better", "probe", "stacked", "mean", "all", "better-40x1", "probe-20x1")
     assert {
         *(f"summary/{way}" for way in ways),
-        "variables/better-20x1",
+        "variables/better-40x1",
         "trees",
         "trees/mean",
         "trees/on_trees",
@@ -91,6 +91,7 @@ def test_every_table_is_complete(study: Path):
         # The better recipe fits its head beforehand, and that is part of its cost.
         probes = [row["probe_seconds"] for rows in cost["ratios"].values() for row in rows.values()]
         assert all(seconds > 0 for seconds in probes) == (method == "better")
+    assert set(report["events_seen"]["40"]["points"]) == {"240", "480"}  # twelve processes
     assert set(report["control"]) == set(CONTROLS)
     for rows in report["control"].values():
         assert set(rows) == {"scratch/better", "summary/better", "trees"}
@@ -99,7 +100,8 @@ def test_every_table_is_complete(study: Path):
         *(f"multiclass-{r}-{size}x1-{batch}" for r, batch in (("published", 64), ("better", 128)) for size in (20, 40)),
         "multilabel-published-40x1-64",
         "summary-better-40x1-128",
-        "variables-better-20x1-128",
+        "summary-better-20x1-128",
+        "variables-better-40x1-128",
     }
 
 

@@ -27,10 +27,15 @@ def test_the_trees_of_a_task_see_what_the_first_ones_say(task, tmp_path):
 def test_first_trees_are_trained_once_and_told_from_others(task):
     method, other = TreesOnTrees(learned=task.val), TreesOnTrees(learned=task.train)
     assert method.weights() != other.weights()
+    assert method.weights() != TreesOnTrees(learned=task.val, rounds=3).weights()
     drawn = task.draw(60, 1)
     method.tables(drawn, 1)
     (first,) = _LEARNED.values()
     method.tables(drawn, 2)
     assert list(_LEARNED.values()) == [first]
+    assert first.n_iter_ <= method.rounds
+    short = TreesOnTrees(learned=task.train, rounds=3)
+    short.tables(drawn, 1)
+    assert next(iter(_LEARNED.values())).n_iter_ == 3
     other.tables(drawn, 1)
     assert list(_LEARNED) == [other.weights()]

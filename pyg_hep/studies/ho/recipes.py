@@ -24,7 +24,7 @@ from pyg_hep.studies.task import Size
 from pyg_hep.studies.ways import LinearProbe, Mean, StackedTrees, plan_folds
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings
 
-GROUPS = ("table1", "better", "scaling", "frozen", "ablation", "control", "kinds", "ways", "folds")
+GROUPS = ("table1", "better", "scaling", "frozen", "ablation", "control", "kinds", "ways", "seen", "folds")
 ABLATION_TASKS = ("fcnc_tHq", "WH_ZH")
 FOLDS = 3
 """Of the training events, by which the method is chosen that is compared with boosted trees."""
@@ -117,6 +117,8 @@ class Study:
         larger: labels of the methods that are trained at more than the first of ``sizes``; None is all of their groups.
         best: kind of the pretraining of which every way of use is tried.
         trainings: whose mean is compared, of networks and of trees alike.
+        forest: pretraining events per process that the first trees of the trees on trees learn; None for all those of
+            the network. Their time is in proportion to it.
     """
 
     pretraining: list[Learned]
@@ -131,6 +133,7 @@ class Study:
     larger: list[str] | None = None
     best: str = "multiclass"
     trainings: int = 5
+    forest: int | None = None
 
     def largest(self, objective: str, recipe: str) -> Learned:
         """The pretraining of this kind with the most events."""
@@ -152,10 +155,11 @@ SIZES = {
             Learned("multiclass", "better", 12_000, 8, 256), Learned("multiclass", "published", 3_000, 16, 64),
             Learned("multiclass", "better", 3_000, 16, 256),
             *(Learned(kind, "better", 12_000, 8, 256) for kind in KINDS[2:]),
-            *(Learned(kind, "better", 47_000, 14, 256) for kind in ("summary", "summary_transformer")),
+            *(Learned("summary_transformer", "better", events, epochs, 256)
+              for events, epochs in ((188_000, 4), (47_000, 14), (3_000, 16))),
         ],
         [Size(1_000, 5), Size(10_000, 1)], 1, 100, 12, 12, 50, 64, larger=["scratch", "multiclass", "trees"],
-        best="summary",
+        best="summary_transformer", forest=47_000,
     ),
     "published": Study(
         [
@@ -226,6 +230,11 @@ def methods(group: str, study: Study, jobs: Sequence[HoPretraining]) -> list[Met
     fresh = EventModel(GraphNetwork.ho(), Classification(2))
     folders = {job.learned: job.folder for job in jobs}
 
+    def about(one: Learned) -> dict[str, Any]:
+        return {
+            "pretraining_events": one.events, "pretraining_epochs": one.epochs, "pretraining_recipe": one.recipe,
+        }  # fmt: skip
+
     def tuned(one: Learned, variant: str = "", **changes: Any) -> FineTuned:
         better = variant.startswith("better")
         arguments: dict[str, Any] = {"settings": settings, "optimisation": FINETUNING["published"]}
@@ -234,8 +243,11 @@ def methods(group: str, study: Study, jobs: Sequence[HoPretraining]) -> list[Met
         return FineTuned(
             folders[one], **{**arguments, **changes}, name=one.objective, variant=variant,
             baseline="scratch/better" if better else "scratch",
-            columns={"pretraining_events": one.events, "pretraining_recipe": one.recipe},
+            columns=about(one),
         )  # fmt: skip
+
+    def probe(one: Learned, variant: str = "probe") -> LinearProbe:
+        return LinearProbe(folders[one], name=one.objective, variant=variant, columns=about(one))
 
     scratch_better = FromScratch(
         fresh, settings=longer, optimisation=SCRATCH["better"], augment=AUGMENT, variant="better"
@@ -254,11 +266,11 @@ def methods(group: str, study: Study, jobs: Sequence[HoPretraining]) -> list[Met
                 tuned(one, f"better-{one.events}" if one.recipe == "better" else str(one.events)) for one in smaller
             ]
         case "frozen":
-            frozen = partial(tuned, study.largest("multiclass", "published"))
+            partly = partial(tuned, study.largest("multiclass", "published"))
             everything_else = ("node_encoder", "edge_encoder", "global_encoder", "blocks")
             return [
-                frozen("frozen_backbone", optimisation=Optimisation(frozen=("backbone",))),
-                frozen("new_decoder", optimisation=Optimisation(frozen=everything_else), reset=("decoder",)),
+                partly("frozen_backbone", optimisation=Optimisation(frozen=("backbone",))),
+                partly("new_decoder", optimisation=Optimisation(frozen=everything_else), reset=("decoder",)),
             ]
         case "ablation":
             best = study.largest("multiclass", "better")
@@ -273,18 +285,28 @@ def methods(group: str, study: Study, jobs: Sequence[HoPretraining]) -> list[Met
             ]
         case "kinds":
             others = [one for one in study.pretraining if one.objective in KINDS[2:]]
-            return [tuned(one, f"better-{one.events}x{one.epochs}") for one in others]
+            lengths = {one.objective: set[tuple[int, int]]() for one in others}
+            for one in others:
+                lengths[one.objective].add((one.events, one.epochs))
+            shared = set.intersection(*lengths.values()) if lengths else set()
+            return [
+                tuned(one, f"better-{one.events}x{one.epochs}") for one in others if (one.events, one.epochs) in shared
+            ]
+        case "seen":
+            best = study.largest(study.best, "better")
+            smaller = [one for one in study.of(study.best, "better") if one != best]
+            return [probe(best), *(probe(one, f"probe-{one.events}x{one.epochs}") for one in smaller)]
         case "folds":  # what is trained once, as the trees that it is compared with
             return [method for method in methods("ways", study, jobs) if getattr(method, "trainings", 1) == 1]
         case "ways":
             best = study.largest(study.best, "better")
-            single, probe = tuned(best, "better"), LinearProbe(folders[best], name=best.objective, variant="probe")
+            single, frozen = tuned(best, "better"), probe(best)
             stacked = StackedTrees(pretrained=folders[best], name=best.objective, variant="stacked")
             several: dict[str, Any] = {"trainings": study.trainings, "baseline": "scratch/better"}
             return [
-                single, probe, stacked,
+                single, frozen, stacked,
                 Mean((single,), **several, name=best.objective, variant="mean"),
-                Mean((probe, single, stacked), name=best.objective, variant="all", baseline="scratch/better"),
+                Mean((frozen, single, stacked), name=best.objective, variant="all", baseline="scratch/better"),
                 Trees(), Mean((Trees(),), **several, name="trees", variant="mean"),
             ]  # fmt: skip
     # Of the control: a pretrained network may know the chains from the processes that it was pretrained on.
@@ -294,8 +316,9 @@ def methods(group: str, study: Study, jobs: Sequence[HoPretraining]) -> list[Met
 def plan_group(group: str, study: Study, jobs: Sequence[HoPretraining], place: Place) -> list[Run]:
     """Every training of a group, those of one seed together."""
     compared = methods(group, study, jobs)
-    if group == "ways":  # the very events of the pretraining of which every way of use is tried
-        events, _ = pretraining_events(place, study.best, study.largest(study.best, "better").events)
+    if group == "ways":  # events of the pretraining of which every way of use is tried
+        number = study.forest or study.largest(study.best, "better").events
+        events, _ = pretraining_events(place, study.best, number)
         compared.append(TreesOnTrees(learned=events))
     learned = (controls if group == "control" else tasks)(place)
     if group == "folds":
@@ -305,7 +328,7 @@ def plan_group(group: str, study: Study, jobs: Sequence[HoPretraining], place: P
         return plan(learned, compared, sizes, place.runs, place.threads)
     if group == "ablation":
         learned = [task for task in learned if task.name in ABLATION_TASKS]
-    if group not in ("table1", "better", "kinds", "ways"):
+    if group not in ("table1", "better", "kinds", "ways", "seen"):
         return plan(learned, compared, [replace(study.sizes[0], seeds=study.other_seeds)], place.runs, place.threads)
     runs = plan(learned, compared, study.sizes[:1], place.runs, place.threads)
     if study.larger is not None:

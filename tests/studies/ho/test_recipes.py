@@ -38,7 +38,8 @@ def test_the_methods_published_earlier_are_those_of_today():
 
 def test_pretrainings_are_named_as_the_networks_that_come_with_the_package():
     names = [job.name for job in pretrainings(SIZES["small"], PLACE)]
-    assert names[:2] == ["multiclass-better-47000x14-256", "summary-better-47000x14-256"]  # the longest first
+    longest = ["summary_transformer-better-188000x4-256", "multiclass-better-47000x14-256"]
+    assert names[:2] == longest
     shipped = {"multiclass-better-47000x14-256", "multiclass-published-47000x13-64", "multilabel-published-47000x4-64"}
     assert shipped <= set(names)
 
@@ -55,6 +56,15 @@ def test_every_kind_of_pretraining_is_a_network_of_its_own():
         assert model.metadata["card"] == ("ho_multilabel" if kind == "multilabel" else "simulated_events")
     with pytest.raises(ConfigError, match="'summery' is not possible: did you mean 'summary'"):
         Learned("summery", "better", 1, 1, 1)
+
+
+def test_kinds_are_compared_at_equal_events_seen_and_the_best_at_several():
+    study = SIZES["small"]
+    compared = {group: every_method(study)[group] for group in ("kinds", "seen")}
+    assert {method.variant for method in compared["kinds"]} == {"better-12000x8"}
+    assert {method.name for method in compared["kinds"]} == set(KINDS[2:])
+    seen = {method.variant: method.columns["pretraining_epochs"] for method in compared["seen"]}
+    assert seen == {"probe": 4, "probe-47000x14": 14, "probe-3000x16": 16, "probe-12000x8": 8}
 
 
 def test_a_pretraining_that_the_tables_compare_cannot_be_left_out():

@@ -1,8 +1,7 @@
 import pytest
 
 from pyg_hep.simulation.samples import HO_TASKS
-from pyg_hep.studies.ho.cost import figure1
-from pyg_hep.studies.ho.report import over_trees, power_of_ten, side_by_side, summarise_gains
+from pyg_hep.studies.ho.gains import by_events_seen, over_trees, power_of_ten, side_by_side, summarise_gains
 
 PUBLISHED = {task: {"multiclass": {1000: [5.0, 0.1]}} for task in HO_TASKS}
 
@@ -88,19 +87,28 @@ def test_every_method_stands_beside_the_rivals_in_the_mean(capsys):
     assert "+2.00 +- 0.00, +2.00 +- 0.00" in capsys.readouterr().out
 
 
-def timed(task, method, variant, seconds, probe=0.0):
-    return {"task": task, "method": method, "variant": variant, "size": 1000, "seed": 1, "val_accuracy": [0.9],
-            "elapsed": [seconds], "epochs": 1, "best_epoch": 0, "probe_seconds": probe}  # fmt: skip
-
-
-def test_pretraining_pays_by_the_mean_saving_per_task_with_the_probe_counted(tmp_path):
-    # 10 s against 1 s with a probe of 1 s, and 2 s against 1 s: 8 s and 1 s saved, 4.5 s per task.
-    times = {"ttH_cp": (10.0, 1.0, 1.0), "WH_ZH": (2.0, 1.0, 0.0)}
-    records = [timed(task, "scratch", "better", base) for task, (base, _, _) in times.items()]
-    records += [timed(task, "multiclass", "better", tuned, probe) for task, (_, tuned, probe) in times.items()]
-    pretrained = [{"objective": "multiclass", "recipe": "better", "seconds": 90.0}]
-    (row,) = figure1(Fixed(records), dict(zip(times, "ab", strict=True)), pretrained, tmp_path).values()
-    assert row["break_even_tasks"] == pytest.approx(90 / 4.5)
-    assert row["ratios"]["ttH_cp"][1000]["seconds"] == pytest.approx(0.2)
-    assert row["ratios"]["ttH_cp"][1000]["seconds_error"] is None
-    assert (tmp_path / "figure1_better.png").is_file()
+def test_the_gain_of_probes_against_events_seen_is_a_line_in_the_logarithm(tmp_path, capsys):
+    records = [record(task, "scratch", seed, 0.5) for task in HO_TASKS for seed in (1, 2)]
+    for events, epochs, variant, gain in (
+        (1_000, 2, "probe-1000x2", 0.02), (1_000, 8, "probe-1000x8", 0.04), (8_000, 2, "probe", 0.05),
+    ):  # fmt: skip
+        columns = {"variant": variant, "pretraining_events": events, "pretraining_epochs": epochs}
+        records += [record(task, "net", seed, 0.5 + gain, **columns) for task in HO_TASKS for seed in (1, 2)]
+    # Neither a fine-tuned network nor a probe of one task is a point.
+    more = {"pretraining_events": 1, "pretraining_epochs": 1}
+    records += [record(task, "net", 1, 0.9, **{**more, "variant": "better"}) for task in HO_TASKS]
+    records += [record("WH_ZH", "net", 1, 0.9, **{**more, "variant": "probe-1x1"})]
+    seen = by_events_seen(Fixed(records), [1000, 10_000], tmp_path)
+    assert list(seen) == [1000]
+    assert {n: row["value"] for n, row in seen[1000]["points"].items()} == pytest.approx(
+        {24_000: 2.0, 96_000: 4.0, 192_000: 5.0}
+    )
+    assert seen[1000]["points"][96_000]["passes"] == 8
+    assert seen[1000]["per_doubling"]["value"] == pytest.approx(1.0)
+    assert seen[1000]["per_doubling"]["error"] == pytest.approx(0.0, abs=1e-6)
+    assert seen[1000]["next"] == {"events_seen": 384_000, "value": pytest.approx(6.0)}
+    assert (tmp_path / "events_seen_1000.png").is_file()
+    assert "+6.00 expected of 384,000 events" in capsys.readouterr().out
+    # Two points make no line.
+    two = [r for r in records if r["variant"] != "probe"]
+    assert "next" not in by_events_seen(Fixed(two), [1000], tmp_path)[1000]
