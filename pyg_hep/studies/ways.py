@@ -10,8 +10,9 @@ from typing import Any, Self
 import numpy as np
 
 from pyg_hep.errors import ConfigError
+from pyg_hep.objectives import Classification
 from pyg_hep.studies.execution import execute_all
-from pyg_hep.studies.methods import Fitted, Method, Trees, balanced_labels, log_probability
+from pyg_hep.studies.methods import FineTuned, Fitted, Method, Trees, balanced_labels, log_probability
 from pyg_hep.studies.plan import Run, plan
 from pyg_hep.studies.recent import probability
 from pyg_hep.studies.records import key_of, weights_digest
@@ -103,7 +104,11 @@ class StackedTrees(Trees):
     name: str = field(default="stacked", kw_only=True)
 
     def tables(self, task: Task, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Event variables, components and log-probabilities side by side."""
+        """Event variables, components and log-probabilities side by side.
+
+        Raises:
+            ConfigError: for no components of a network that does not tell classes apart.
+        """
         from sklearn.decomposition import PCA
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
@@ -117,10 +122,12 @@ class StackedTrees(Trees):
             reduce = make_pipeline(StandardScaler(), PCA(number, random_state=seed)).fit(seen[0])
             for table, x in zip(tables, seen, strict=True):
                 table.append(reduce.transform(x))
-        for table, events in zip(tables, sets, strict=True):
-            said = predict(model, events, labels=False)
-            if said.class_names:
-                table.append(log_probability(said.probability))
+        if model.objective.find(Classification) is not None:
+            for table, events in zip(tables, sets, strict=True):
+                table.append(log_probability(predict(model, events, labels=False).probability))
+        elif not self.components:
+            kind = type(model.objective).__name__
+            raise ConfigError(f"{self.label}: a network pretrained for {kind} has components alone to say of an event")
         train, test = (np.concatenate(table, axis=1) for table in tables)
         return train, test
 
@@ -177,6 +184,31 @@ class Mean(Method):
             for k in range(self.trainings)
         ]
         return Fitted.of_probability(np.mean(probabilities, axis=0), task.test)
+
+
+def ways_of(tuned: FineTuned, trees: Trees, trainings: int = 5, *, baseline: str, prefix: str = "") -> list[Method]:
+    """Ways to use the network that a fine-tuning starts from, and as many trainings of the trees that are its rival.
+
+    Args:
+        tuned: the fine-tuning; the ways have its name and columns.
+        trees: the boosted trees on event variables, on which the network is stacked too.
+        trainings: whose mean is a way, of the fine-tuning and of the trees alike.
+        baseline: label of the method that the ways are compared with.
+        prefix: of their variants.
+
+    Returns:
+        ``probe``, ``stacked``, ``mean`` (of fine-tunings), ``all`` (mean of fine-tuning, ``probe`` and ``stacked``);
+        and the ``mean`` of the trees.
+    """
+    about: dict[str, Any] = {"name": tuned.name, "columns": tuned.columns, "baseline": baseline}
+    probe = LinearProbe(tuned.pretrained, **about, variant=f"{prefix}probe")
+    stacked = StackedTrees(trees.variables, pretrained=tuned.pretrained, **about, variant=f"{prefix}stacked")
+    return [
+        probe, stacked,
+        Mean((tuned,), trainings, **about, variant=f"{prefix}mean"),
+        Mean((probe, tuned, stacked), **about, variant=f"{prefix}all"),
+        Mean((trees,), trainings, name=trees.name, variant=f"{trees.variant}-mean".strip("-"), baseline=baseline),
+    ]  # fmt: skip
 
 
 def folds(task: Task, number: int, seed: int = 1) -> list[Task]:

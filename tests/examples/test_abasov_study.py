@@ -19,7 +19,7 @@ STUDY = {
         {"events": 20, "seeds": 2, "epochs": 1, "batch": 64, "rate": 1e-3},
         {"events": 0, "seeds": 1, "epochs": 1, "batch": 32, "rate": 1e-3},
     ],
-    "patience": 2, "augment": True,
+    "patience": 2, "augment": True, "trainings": 2,
 }  # fmt: skip
 
 
@@ -65,14 +65,15 @@ def test_every_table_is_complete(study: Path):
     trees = {"trees/objects", "trees", "trees/charges"}
     compared = trees | {"scratch/16-1h", "pretrained/16-1h", "pretrained_truth/16-1h"}
     few, all_events = report["level2"].values()
-    assert set(few) == compared
+    ways = {f"pretrained/16-1h-{way}" for way in ("probe", "stacked", "mean", "all")} | {"trees/mean"}
+    assert set(few) == compared | ways
     assert set(all_events) == compared - {"pretrained_truth/16-1h"} | {"scratch/20-5h", "pretrained/20-5h"}
     for rows, seeds in ((few, 2), (all_events, 1)):
         for method, row in rows.items():
             assert row["auc_error"] is None if seeds == 1 else 0 < row["auc_error"] < 0.3
-            assert ("gain" in row) == method.startswith("pretrained")
+            assert ("gain" in row) == (method.startswith("pretrained") or method in ways)
             for name in ("over_trees_of_objects", "over_trees"):
-                assert (name in row) == (method not in trees)
+                assert (name in row) == (not method.startswith("trees"))
     assert set(report["level1"]) == {"masked-16-1hx1-64", "masked-20-5hx1-64", "truth-16-1hx1-64"}
     truth = report["level1"]["truth-16-1hx1-64"]
     assert {

@@ -18,7 +18,7 @@ STUDY = {
     "unlabelled": [{"events": 100, "epochs": 1}, {"events": 200, "epochs": 1}], "batch_size": 32,
     "sizes": [{"events": events, "seeds": 2, "epochs": 1, "batch": 32} for events in (20, 30)], "gain_events": 30,
     "pretraining_dropout": 0.0, "reset_layers": 1, "augment_tasks": True,
-    "tuned": {"optimiser": "adamw", "learning_rate": 1e-3},
+    "tuned": {"optimiser": "adamw", "learning_rate": 1e-3}, "trainings": 2,
 }  # fmt: skip
 QUALITY = {
     "Electron": {"cutBased": 4},
@@ -70,7 +70,8 @@ def test_every_figure_is_complete(study: Path):
         assert set(rows["40"]) == basic
         assert set(rows["60"]) == basic | {
             "pretrained/100", "pretrained/100-no_augmentation", "pretrained/200-no_augmentation", "masked_kinds/200",
-            "scratch/tuned", "pretrained/200-tuned",
+            "scratch/tuned", "pretrained/200-tuned", "trees/mean",
+            *(f"pretrained/200-{way}" for way in ("probe", "stacked", "mean", "all")),
         }  # fmt: skip
         assert rows["60"]["pretrained/200-tuned"]["baseline"] == "scratch/tuned"
         for size in ("40", "60"):

@@ -8,7 +8,7 @@ import torch
 from pyg_hep.errors import ConfigError
 from pyg_hep.nn import GraphNetwork
 from pyg_hep.objectives import Classification
-from pyg_hep.studies import FineTuned, LinearProbe, Mean, Size, StackedTrees, Trees, cross_validate
+from pyg_hep.studies import FineTuned, LinearProbe, Mean, Size, StackedTrees, Trees, cross_validate, methods
 from pyg_hep.studies.execution import execute
 from pyg_hep.studies.plan import plan
 from pyg_hep.studies.ways import folds
@@ -53,7 +53,6 @@ def test_the_probe_chooses_the_strength_that_generalises(task, pretrained, tmp_p
 
 def test_stacked_trees_see_variables_components_and_log_probabilities(task, pretrained, tmp_path, monkeypatch):
     seen = []
-    from pyg_hep.studies import methods
 
     def spy(x, *arguments, **options):
         seen.append(np.asarray(x))

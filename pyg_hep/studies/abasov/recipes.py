@@ -20,6 +20,7 @@ from pyg_hep.studies.place import Place
 from pyg_hep.studies.plan import Run, plan
 from pyg_hep.studies.pretraining import Pretraining
 from pyg_hep.studies.task import Size, Task
+from pyg_hep.studies.ways import ways_of
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings
 
 VARIANTS = {"16-1h": (16, 1), "20-5h": (20, 5), "125-1h": (125, 1), "125-5h": (125, 5)}
@@ -42,6 +43,7 @@ class Study:
         patience: epochs of level 2 without a lower validation loss before it stops.
         schedule: of the learning rate; the slides name none.
         augment: Lorentz augmentation of the training events of level 2, from scratch and pretrained.
+        trainings: whose mean is one of the other ways to use level 1 of the last of ``compared``, and of the trees.
     """
 
     variants: list[str]
@@ -53,6 +55,7 @@ class Study:
     patience: int
     schedule: str = "constant"
     augment: bool = False
+    trainings: int = 5
 
     def check(self) -> None:
         """Refuse variants that there are not.
@@ -124,7 +127,7 @@ def pretrainings(study: Study, place: Place) -> list[AbasovPretraining]:
 
 
 def methods(study: Study, jobs: Sequence[AbasovPretraining]) -> list[Method]:
-    """From scratch, from level 1, and boosted trees.
+    """From scratch, from level 1, and boosted trees; and other ways to use level 1 (:func:`ways_of`).
 
     Trees get the networks' inputs, object by object; event variables (masses of pairs and triplets, sums, shapes) made
     from the same inputs, which have no charge; and event variables with the charges.
@@ -142,20 +145,31 @@ def methods(study: Study, jobs: Sequence[AbasovPretraining]) -> list[Method]:
     for variant in study.variants:
         fresh = EventModel(network(variant, "abasov"), Classification(len(ABASOV_GROUPS)))
         made.append(FromScratch(fresh, **common, variant=variant))
+    ways: list[Method] = []
     for job in jobs:
         name = "pretrained" if job.kind == "masked" else "pretrained_truth"
         baseline = f"scratch/{job.variant}"
-        made.append(FineTuned(job.folder, **common, name=name, variant=job.variant, baseline=baseline))
-    return made
+        tuned = FineTuned(job.folder, **common, name=name, variant=job.variant, baseline=baseline)
+        made.append(tuned)
+        if job.kind == "masked" and job.variant == study.compared[-1]:
+            trees = SummaryVariables(charges=False)  # of what the network sees
+            ways = ways_of(tuned, Trees(trees), study.trainings, baseline=baseline, prefix=f"{job.variant}-")
+    return made + ways
+
+
+def _is_way(method: Method) -> bool:
+    return method.variant.rpartition("-")[2] in ("probe", "stacked", "mean", "all")
 
 
 def plan_study(study: Study, jobs: Sequence[AbasovPretraining], place: Place) -> list[Run]:
     """Every training of level 2."""
     task = Task("tops", *groups(place, CARDS["masked"]))
     compared = methods(study, jobs)
-    few = [method for method in compared if method.name == "trees" or method.variant in study.compared]
-    # Where level 1 matters little, one sort of it will do.
-    many = [method for method in compared if method.name != "pretrained_truth"] if len(study.sizes) > 1 else compared
+    few = [m for m in compared if m.name == "trees" or _is_way(m) or m.variant in study.compared]
+    # Where level 1 matters little, one sort of it and one way to use it will do.
+    many = [method for method in compared if not _is_way(method)]
+    if len(study.sizes) > 1:
+        many = [method for method in many if method.name != "pretrained_truth"]
     runs = plan([task], few, study.sizes[:-1], place.runs, place.threads)
     return runs + plan([task], many, study.sizes[-1:], place.runs, place.threads)
 

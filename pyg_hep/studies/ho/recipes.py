@@ -21,7 +21,7 @@ from pyg_hep.studies.place import Place
 from pyg_hep.studies.plan import Run, plan
 from pyg_hep.studies.pretraining import Pretraining
 from pyg_hep.studies.task import Size
-from pyg_hep.studies.ways import LinearProbe, Mean, StackedTrees, plan_folds
+from pyg_hep.studies.ways import LinearProbe, plan_folds, ways_of
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings
 
 GROUPS = ("table1", "better", "scaling", "frozen", "ablation", "control", "kinds", "ways", "seen", "folds")
@@ -246,9 +246,6 @@ def methods(group: str, study: Study, jobs: Sequence[HoPretraining]) -> list[Met
             columns=about(one),
         )  # fmt: skip
 
-    def probe(one: Learned, variant: str = "probe") -> LinearProbe:
-        return LinearProbe(folders[one], name=one.objective, variant=variant, columns=about(one))
-
     scratch_better = FromScratch(
         fresh, settings=longer, optimisation=SCRATCH["better"], augment=AUGMENT, variant="better"
     )  # fmt: skip
@@ -295,20 +292,17 @@ def methods(group: str, study: Study, jobs: Sequence[HoPretraining]) -> list[Met
         case "seen":
             best = study.largest(study.best, "better")
             smaller = [one for one in study.of(study.best, "better") if one != best]
-            return [probe(best), *(probe(one, f"probe-{one.events}x{one.epochs}") for one in smaller)]
-        case "folds":  # what is trained once, as the trees that it is compared with
-            return [method for method in methods("ways", study, jobs) if getattr(method, "trainings", 1) == 1]
-        case "ways":
-            best = study.largest(study.best, "better")
-            single, frozen = tuned(best, "better"), probe(best)
-            stacked = StackedTrees(pretrained=folders[best], name=best.objective, variant="stacked")
-            several: dict[str, Any] = {"trainings": study.trainings, "baseline": "scratch/better"}
+            variants = {best: "probe"} | {one: f"probe-{one.events}x{one.epochs}" for one in smaller}
             return [
-                single, frozen, stacked,
-                Mean((single,), **several, name=best.objective, variant="mean"),
-                Mean((frozen, single, stacked), name=best.objective, variant="all", baseline="scratch/better"),
-                Trees(), Mean((Trees(),), **several, name="trees", variant="mean"),
-            ]  # fmt: skip
+                LinearProbe(folders[one], name=one.objective, variant=variant, columns=about(one))
+                for one, variant in variants.items()
+            ]
+        case "folds":  # ways that are trained once, as the trees that they are compared with
+            once = ("better", "probe", "stacked", "all")
+            return [m for m in methods("ways", study, jobs) if m.name == study.best and m.variant in once]
+        case "ways":
+            single = tuned(study.largest(study.best, "better"), "better")
+            return [single, Trees(), *ways_of(single, Trees(), study.trainings, baseline="scratch")]
     # Of the control: a pretrained network may know the chains from the processes that it was pretrained on.
     return [scratch_better, tuned(study.largest(study.best, "better"), "better"), Trees(baseline=None)]
 

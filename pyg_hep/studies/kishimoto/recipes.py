@@ -24,6 +24,7 @@ from pyg_hep.studies.place import Place
 from pyg_hep.studies.plan import Run, plan
 from pyg_hep.studies.pretraining import Pretraining
 from pyg_hep.studies.task import Size
+from pyg_hep.studies.ways import ways_of
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings
 
 KINDS = [name for name in PRESETS["kishimoto"].columns if name in KIND_COLUMNS]
@@ -57,6 +58,7 @@ class Study:
             and pretrained; None for none.
         augment_tasks: Lorentz augmentation of the tasks' training events too, from scratch and pretrained.
         objectives: what the largest pretraining is also done with, besides replaced objects.
+        trainings: whose mean is one of the other ways to use the largest pretraining, and of the trees.
     """
 
     network: dict[str, Any]
@@ -70,6 +72,7 @@ class Study:
     tuned: dict[str, Any] | None = None
     augment_tasks: bool = False
     objectives: list[str] = field(default_factory=lambda: ["masked_kinds"])
+    trainings: int = 5
 
     def check(self) -> None:
         """Refuse what does not fit together.
@@ -167,7 +170,10 @@ def pretrainings(study: Study, place: Place, own: Sequence[str] = ()) -> list[Ki
 
 
 def methods(study: Study, jobs: Sequence[KishimotoPretraining]) -> list[Method]:
-    """From scratch, from every pretraining, and boosted trees; the first pretrained one is the largest, augmented."""
+    """From scratch, from every pretraining, and boosted trees; the first pretrained one is the largest, augmented.
+
+    Where rates are tuned, that one is also used in every other way, see :func:`~pyg_hep.studies.ways.ways_of`.
+    """
     settings = TrainingSettings(progress=False, checkpoints=False, tensorboard=False)
     fresh = EventModel(EventTransformer.kishimoto(**study.network), Classification(2))
     arguments = fresh.backbone.config()
@@ -187,13 +193,15 @@ def methods(study: Study, jobs: Sequence[KishimotoPretraining]) -> list[Method]:
     if study.tuned is not None:
         rates, best = replace(PUBLISHED, **study.tuned), ordered[0]
         columns = {"unlabelled": best.events, "augmented": best.augmented, "tuned": True}
+        tuned = tune(
+            best.folder, optimisation=rates, name="pretrained", variant=f"{best.events}-tuned",
+            baseline="scratch/tuned", columns=columns,
+        )  # fmt: skip
         made += [
-            FromScratch(fresh, **common, optimisation=rates, variant="tuned"),
-            tune(
-                best.folder, optimisation=rates, name="pretrained", variant=f"{best.events}-tuned",
-                baseline="scratch/tuned", columns=columns,
-            ),
+            FromScratch(fresh, **common, optimisation=rates, variant="tuned"), tuned, Trees(),
+            *ways_of(tuned, Trees(), study.trainings, baseline="scratch/tuned", prefix=f"{best.events}-"),
         ]  # fmt: skip
+        return made
     return [*made, Trees()]
 
 
