@@ -1,6 +1,7 @@
 """The study of Ho et al. (arXiv:2412.10665): pretraining, five tasks, and every table and figure of the paper.
 
-    python examples/simulate.py --preset ho --events 20000 --lhe-dir DIR --output runs/ho/samples
+    MAKE="examples/simulate.py --preset ho --lhe-dir DIR --output runs/ho/samples"
+    python $MAKE --parts pretraining --events 200000; python $MAKE --parts finetuning test control --events 14000
     python examples/ho_study.py --size small
 
 Stages: ``pretrain`` the networks on twelve processes, ``finetune`` (all trainings of the tasks), and the reports
@@ -8,7 +9,7 @@ Stages: ``pretrain`` the networks on twelve processes, ``finetune`` (all trainin
 all records of the tasks, whatever plan they are of. Whatever is finished is kept and not done again while data, code
 and arguments are the same: networks in --output, trainings as lines of --records, from which the reports are made.
 Figures published earlier (--earlier) are printed beside.
-``--size small`` takes about four hours on two cores, ``published`` is the paper's size for a cluster of GPUs.
+``--size small`` takes about six hours on two cores, ``published`` is the paper's size for a cluster of GPUs.
 """
 
 from pathlib import Path
