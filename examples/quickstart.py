@@ -35,7 +35,7 @@ SPLITS = {
     "tasks": {"train": 0.4, "val": 0.1, "test": 0.5},
 }
 SHIPPED = "ho-transformer"  # its pretraining events were simulated with other seeds
-SEEDS_OF_SAMPLES = {"pretraining": 1, "tasks": 7}
+SEEDS_OF_SAMPLES = {"pretraining": 1, "tasks": 8}
 
 
 def sample(process: str, purpose: str, events: int, folder: Path, workers: int | None) -> Path:
