@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from pyg_hep.metrics import roc_curve
 from pyg_hep.studies.plan import Run
-from pyg_hep.studies.recent import fit
+from pyg_hep.studies.recent import fit, with_their_parts
 from pyg_hep.studies.records import Records
 from pyg_hep.studies.statistics import label, measure, with_error
 from pyg_hep.training import EventModel, process
@@ -52,13 +52,22 @@ def execute(run: Run) -> dict[str, Any]:
 
 
 def execute_all(runs: Sequence[Run], workers: int = 1) -> Iterator[dict[str, Any]]:
-    """Records of all runs as they end, in this process or on ``workers`` processes with one thread each."""
+    """Records of all runs as they end, in this process or on ``workers`` processes with one thread each.
+
+    One of several processes takes a mean of methods and its parts, whose records come together.
+    """
     for run in runs:
         run.key  # noqa: B018  found before anything is trained: what is missing is said at once
+    groups = with_their_parts(runs) if workers > 1 else [[run] for run in runs]
     with tqdm(total=len(runs), desc="Training", unit="run", disable=None) as bar:
-        for record in as_they_end(execute, runs, workers, import_main=True):
-            yield record
-            bar.update()
+        for records in as_they_end(_execute_each, groups, workers, import_main=True):
+            for record in records:
+                yield record
+                bar.update()
+
+
+def _execute_each(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    return [execute(run) for run in runs]
 
 
 def finish(runs: Sequence[Run], records: Records, workers: int = 1, note: Mapping[str, Any] | None = None) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pyg_hep.studies.methods import Fitted, Method, plain
+from pyg_hep.studies.plan import Run
 from pyg_hep.studies.records import key_of
 from pyg_hep.studies.task import Task
 
@@ -33,7 +35,24 @@ def probability(method: Method, task: Task, seed: int, output: Path) -> np.ndarr
 
 def _key(method: Method, task: Task, seed: int) -> str:
     objective = None if task.objective is None else plain(task.objective, "objective")
-    return key_of({
-        "arguments": method.arguments(), "weights": method.weights(), "seed": seed, "data": task.digest,
-        "objective": objective,
-    })  # fmt: skip
+    return key_of({"method": _method_key(method), "seed": seed, "data": task.digest, "objective": objective})
+
+
+def _method_key(method: Method) -> str:
+    return key_of({"arguments": method.arguments(), "weights": method.weights()})
+
+
+def with_their_parts(runs: Sequence[Run]) -> list[list[Run]]:
+    """Runs in groups, to be carried out by one process each: a mean after its parts, every other run alone."""
+    columns = [(run.task.name, run.size, run.seed) for run in runs]
+    place = {(*where, _method_key(run.method)): k for k, (where, run) in enumerate(zip(columns, runs, strict=True))}
+    parts = [[p for p in run.method.parts() if isinstance(p, Method) and p is not run.method] for run in runs]
+    group_of = {k: [k] for k in range(len(runs))}
+    for k, where in enumerate(columns):
+        for part in parts[k]:
+            mine, other = group_of[k], group_of[place.get((*where, _method_key(part)), k)]
+            if mine is not other:
+                other += mine
+                group_of.update(dict.fromkeys(mine, other))
+    groups = {min(group): sorted(group, key=lambda k: (len(parts[k]), k)) for group in group_of.values()}
+    return [[runs[k] for k in groups[first]] for first in sorted(groups)]

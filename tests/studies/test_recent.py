@@ -3,11 +3,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from pyg_hep.studies import Mean, Size, recent
-from pyg_hep.studies.execution import execute
+from pyg_hep.studies import LinearProbe, Mean, Size, Trees, recent
+from pyg_hep.studies.execution import execute, execute_all
 from pyg_hep.studies.methods import Fitted, Method
 from pyg_hep.studies.plan import plan
-from pyg_hep.studies.recent import probability
+from pyg_hep.studies.recent import probability, with_their_parts
 
 
 @pytest.fixture(autouse=True)
@@ -48,3 +48,22 @@ def test_another_seed_argument_or_event_is_another_training(task, tmp_path, chan
     other = replace(drawn, **{change: drawn.val}) if change in ("train", "test") else drawn
     assert len(probability(method, other, 2 if change == "seed" else 1, tmp_path)) == len(other.test)
     assert len(calls) == 2
+
+
+def test_a_mean_comes_after_its_parts_and_every_other_run_alone(task, tmp_path):
+    a, b, c, d = (Counted(k / 10, variant=name) for k, name in enumerate("abcd"))
+    methods = [Mean((a, b), variant="ab"), a, d, b, Mean((b, c), variant="bc"), c]
+    runs = plan([task], methods, [Size(40, 2)], tmp_path)
+    groups = [[(run.seed, run.method.variant) for run in group] for group in with_their_parts(runs)]
+    one = [["a", "b", "c", "ab", "bc"], ["d"]]
+    assert groups == [[(seed, name) for name in group] for seed in (1, 2) for group in one]
+    alone = plan([task], [Mean((a, b)), d], [Size(40)], tmp_path)
+    assert with_their_parts(alone) == [[alone[0]], [alone[1]]]
+
+
+def test_on_several_processes_every_run_has_its_record(task, tmp_path):
+    methods = [Trees(variant="a"), Mean((Trees(),), trainings=2), LinearProbe("ho-multiclass")]
+    runs = plan([task], methods, [Size(40)], tmp_path)
+    records = {r["key"]: r["accuracy"] for r in execute_all(runs, workers=2)}
+    assert set(records) == {run.key for run in runs}
+    assert records == {r["key"]: r["accuracy"] for r in execute_all(runs)}
