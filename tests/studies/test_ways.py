@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from pyg_hep.errors import ConfigError
-from pyg_hep.nn import GraphNetwork
-from pyg_hep.objectives import Classification
+from pyg_hep.nn import EventTransformer, GraphNetwork
+from pyg_hep.objectives import Classification, ReplacedObject
 from pyg_hep.studies import FineTuned, LinearProbe, Mean, Size, StackedTrees, Trees, cross_validate, methods
 from pyg_hep.studies.execution import execute
 from pyg_hep.studies.plan import plan
-from pyg_hep.studies.ways import folds
+from pyg_hep.studies.ways import folds, ways_of
 from pyg_hep.training import EventModel, Optimisation, TrainingSettings, pretrain, represent
 
 SETTINGS = TrainingSettings(epochs=2, batch_size=64, progress=False, checkpoints=False, tensorboard=False)
@@ -91,6 +91,27 @@ def test_the_network_says_something_to_the_trees_that_variables_do_not(task, pre
     )
     assert plain == pytest.approx(0.5)
     assert stacked > 0.7
+
+
+def test_a_network_that_tells_no_classes_apart_is_stacked_by_its_components(task, tmp_path):
+    model = EventModel(EventTransformer.kishimoto(hidden_channels=16, num_layers=1, heads=2), ReplacedObject())
+    pretrain(model, task.train, task.val, output=tmp_path, settings=replace(SETTINGS, epochs=1))
+    method, drawn = StackedTrees(pretrained=tmp_path / "model", components=3), task.draw(60, 1)
+    train, test = method.tables(drawn, 1)
+    assert train.shape[1] == test.shape[1] == methods.table_of(Trees().variables, drawn.train).shape[1] + 3
+    with pytest.raises(ConfigError, match="pretrained for ReplacedObject has components alone"):
+        replace(method, components=0).tables(drawn, 1)
+
+
+def test_every_way_to_use_a_network_has_its_name_and_the_rivals_theirs():
+    tuned = FineTuned("ho-multiclass", name="pretrained", variant="20", columns={"unlabelled": 3})
+    every = ways_of(tuned, Trees(), 2, baseline="scratch", prefix="20-")
+    assert [way.label for way in every] == [
+        *(f"pretrained/20-{way}" for way in ("probe", "stacked", "mean", "all")), "trees/mean",
+    ]  # fmt: skip
+    assert {way.baseline for way in every} == {"scratch"}
+    assert all(way.columns == {"unlabelled": 3} for way in every[:-1])
+    assert [len(way.methods) * way.trainings for way in every[2:]] == [2, 3, 2]
 
 
 def test_the_mean_is_that_of_its_methods_and_of_trainings_with_other_seeds(task, model, pretrained, tmp_path):
